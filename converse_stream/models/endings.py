@@ -1,0 +1,89 @@
+"""Ending a message that somebody else writes: a stop, or the truth about a writer that is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import router, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from converse_stream.conf import settings
+from converse_stream.events import fold, text_of, width
+from converse_stream.models.chunk import Chunk, read_events
+from converse_stream.models.conversation import Conversation
+from converse_stream.models.figures import figures
+from converse_stream.models.message import LIVE_STATUSES, Message, Status
+from converse_stream.signals import BY_STATUS
+
+
+def cancel(message: Message) -> bool:
+    """Stop a live message; see Message.cancel."""
+    return _end(message, Status.CANCELLED, finish_reason="cancelled")
+
+
+acancel = sync_to_async(cancel)
+
+
+def end_as_lost(message: Message, lease_expires_at: Any) -> bool:
+    """End a message whose lease, as last seen, has run out. Return whether this call ended it."""
+    return _end(
+        message,
+        Status.FAILED,
+        where=Q(lease_expires_at=lease_expires_at),
+        finish_reason="error",
+        error_code="worker_lost",
+        error_message="the process that wrote this message let its lease run out",
+    )
+
+
+def _end(message: Message, status: str, *, where: Q | None = None, **fields: Any) -> bool:
+    using = router.db_for_write(Message)
+    rows = Message.objects.using(using).filter(pk=message.pk)
+    now = timezone.now()
+    with transaction.atomic(using=using):
+        # Locks are taken in one order everywhere: the conversation, then its messages.
+        Conversation.objects.using(using).filter(pk=message.conversation_id).update(revision=F("revision") + 1)
+        live = rows.filter(where or Q(), status__in=LIVE_STATUSES)
+        ended = live.update(status=status, live_in=None, lease_expires_at=None, finished_at=now, **fields)
+        if ended:
+            _fold(rows.get(), using)
+            transaction.on_commit(partial(announce, message.pk, status), using=using)
+    message.refresh_from_db(using=using)
+    return bool(ended)
+
+
+def _fold(message: Message, using: str) -> None:
+    """Give an ended message the parts its committed chunks add up to."""
+    message.parts = fold(read_events(message.pk, using=using))
+    message.content = text_of(message.parts)
+    message.length = sum(map(width, message.parts))
+    if message.started_at and message.finished_at:
+        message.duration = (message.finished_at - message.started_at).total_seconds()
+    message.metadata = message.metadata | figures(message)
+    message.save(using=using, update_fields=["parts", "content", "length", "duration", "metadata"])
+    if settings.CHUNK_RETENTION == 0:
+        Chunk.objects.using(using).filter(message=message).delete()
+
+
+def publish_endings(messages: Sequence[Message]) -> None:
+    """Follow up the endings that a recorder has committed: revisions, hints and signals."""
+    using = router.db_for_write(Message)
+    conversations = {message.conversation_id for message in messages}
+    rows = Conversation.objects.using(using).filter(pk__in=conversations).order_by()
+    rows.update(revision=F("revision") + 1, updated_at=timezone.now())
+    for message in messages:
+        announce(message.pk, message.status)
+
+
+def announce(message_id: Any, status: str) -> None:
+    """Tell this process, the others and the signal's receivers how a message stands. After the commit."""
+    from converse_stream.brokers import hint
+
+    hint([str(message_id)])
+    signal = BY_STATUS[status]
+    if signal.has_listeners(Message):
+        signal.send_robust(Message, message=Message.objects.get(pk=message_id))

@@ -1,0 +1,75 @@
+"""What a model is told of a conversation: a prompt that no failed, stopped or half-done answer can poison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from asgiref.sync import sync_to_async
+
+from converse_stream.models.conversation import Conversation
+from converse_stream.models.message import Message, Status
+from converse_stream.prompts import PromptMessage
+
+INTERRUPTED = "The call was interrupted and has no result."
+
+
+def leaf(conversation: Conversation, *, using: str | None = None) -> Message | None:
+    """Return the newest finished message that a next one should follow: no failed one, unless its tools have run."""
+    rows = Message.objects.using(using).filter(conversation=conversation).exclude(status__in=("pending", "streaming"))
+    for message in rows.order_by("-number").iterator(chunk_size=20):
+        if message.status != Status.FAILED or _pairs(message.parts):
+            return message
+    return None
+
+
+def history(conversation: Conversation, *, parent: Message | None = None) -> list[PromptMessage]:
+    """Return the prompt messages from the root to `parent`; see Conversation.history."""
+    prompt = [_text("system", conversation.system_prompt)] if conversation.system_prompt else []
+    for message in _line(conversation, parent or leaf(conversation)):
+        parts = _tellable(message)
+        if parts:
+            prompt.append(PromptMessage(message.role, parts))
+    return prompt
+
+
+ahistory = sync_to_async(history)
+
+
+def _line(conversation: Conversation, last: Message | None) -> Sequence[Message]:
+    parents: dict[Any, Any] = dict(conversation.messages.values_list("pk", "parent_id"))
+    line, at = [], last.pk if last else None
+    while at is not None:
+        line.append(at)
+        at = parents.get(at)
+    return conversation.messages.filter(pk__in=line).order_by("number")
+
+
+def _tellable(message: Message) -> list[Mapping[str, Any]]:
+    parts = message.committed_parts()
+    if message.status == Status.COMPLETE:
+        return list(_repaired(parts))
+    if message.status == Status.CANCELLED and any(part["type"] == "text" and part["text"] for part in parts):
+        return list(_repaired(parts))
+    if message.status == Status.FAILED:
+        return _pairs(parts)
+    return []
+
+
+def _pairs(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    results = {part["id"] for part in parts if part["type"] == "tool_result"}
+    return [part for part in parts if part["type"] in ("tool_call", "tool_result") and part["id"] in results]
+
+
+def _repaired(parts: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the parts, with a result after each call that never got one: providers refuse calls that dangle."""
+    results = {part["id"] for part in parts if part["type"] == "tool_result"}
+    for part in parts:
+        yield part
+        if part["type"] == "tool_call" and part["id"] not in results:
+            result = {"id": part["id"], "name": part["name"], "result": INTERRUPTED, "is_error": True}
+            yield {"type": "tool_result", **result}
+
+
+def _text(role: str, text: str) -> PromptMessage:
+    return PromptMessage(role, [{"type": "text", "text": text}])

@@ -1,0 +1,305 @@
+"""Message: one utterance, and, while it is live, the stream that everybody follows."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Self
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import models
+from django.db.models.query_utils import DeferredAttribute
+from django.utils.translation import gettext_lazy as _
+
+from converse_stream.conf import settings
+from converse_stream.events import Event, fold, public_part, text_of, width
+from converse_stream.exceptions import BY_CODE, InternalError
+
+if TYPE_CHECKING:
+    from converse_stream.responses import EventStreamResponse
+
+
+class Role(models.TextChoices):
+    """Who speaks."""
+
+    SYSTEM = "system", _("system")
+    USER = "user", _("user")
+    ASSISTANT = "assistant", _("assistant")
+    TOOL = "tool", _("tool")
+
+
+class Status(models.TextChoices):
+    """Where a message stands: pending → streaming → complete | failed | cancelled."""
+
+    PENDING = "pending", _("pending")
+    STREAMING = "streaming", _("streaming")
+    COMPLETE = "complete", _("complete")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+LIVE_STATUSES = (Status.PENDING, Status.STREAMING)
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    """Messages by owner, role and status."""
+
+    def for_user(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Return the messages of conversations that `user` owns and has not deleted; none for anonymous users."""
+        if not user.is_authenticated:
+            return self.none()
+        return self.filter(conversation__owner=user, conversation__deleted_at=None)
+
+    def by_role(self, role: str) -> Self:
+        """Return the messages of one role."""
+        return self.filter(role=role)
+
+    def live(self) -> Self:
+        """Return what has not ended: pending or streaming."""
+        return self.filter(status__in=LIVE_STATUSES)
+
+    def streaming(self) -> Self:
+        """Return what has a writer."""
+        return self.filter(status=Status.STREAMING)
+
+    def complete(self) -> Self:
+        """Return what ended properly."""
+        return self.filter(status=Status.COMPLETE)
+
+    def failed(self) -> Self:
+        """Return what ended with an error."""
+        return self.filter(status=Status.FAILED)
+
+    def cancelled(self) -> Self:
+        """Return what somebody stopped."""
+        return self.filter(status=Status.CANCELLED)
+
+    def system(self) -> Self:
+        """Return the system messages."""
+        return self.by_role(Role.SYSTEM)
+
+    def user(self) -> Self:
+        """Return the user's messages."""
+        return self.by_role(Role.USER)
+
+    def assistant(self) -> Self:
+        """Return the answers."""
+        return self.by_role(Role.ASSISTANT)
+
+    def tool(self) -> Self:
+        """Return the tool messages."""
+        return self.by_role(Role.TOOL)
+
+    def recent(self, count: int) -> list[Message]:
+        """Return the newest `count` messages, oldest first."""
+        return list(reversed(self.order_by("-number")[:count]))
+
+
+class _CommittedContent(DeferredAttribute):
+    """`message.content`: of a live message the committed text so far, read when asked for."""
+
+    def __get__(self, instance: Message | None, cls: type | None = None) -> Any:
+        if instance is not None and instance.is_live and not instance._state.adding:
+            return text_of(instance.committed_parts())
+        return super().__get__(instance, cls)
+
+    def __set__(self, instance: Message, value: str) -> None:
+        instance.__dict__["content"] = value
+        instance.__dict__.pop("_committed", None)
+
+
+class _ContentField(models.TextField):  # type: ignore[type-arg]
+    descriptor_class = _CommittedContent
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.TextField", args, kwargs
+
+
+class Message(models.Model):
+    """One message of a conversation. It only grows, ends once, and never changes after its ending."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey("Conversation", models.CASCADE, related_name="messages")
+    parent = models.ForeignKey("self", models.RESTRICT, null=True, blank=True, related_name="children")
+    number = models.PositiveIntegerField(help_text=_("1-based order in the conversation"))
+    role = models.CharField(max_length=16, choices=Role.choices)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.COMPLETE)
+    live_in = models.OneToOneField("Conversation", models.CASCADE, null=True, blank=True, related_name="+")
+    content = _ContentField(blank=True)
+    parts = models.JSONField(default=list, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    provider = models.CharField(max_length=64, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    finish_reason = models.CharField(max_length=16, blank=True)
+    finish_reason_raw = models.CharField(max_length=100, blank=True)
+    error_code = models.CharField(max_length=32, blank=True)
+    error_message = models.TextField(blank=True, help_text=_("for staff; never shown to viewers"))
+
+    delta_count = models.PositiveIntegerField(default=0)
+    length = models.PositiveIntegerField(default=0, help_text=_("positions: characters and calls"))
+    started_at = models.DateTimeField(null=True, blank=True)
+    first_delta_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    duration = models.FloatField(null=True, blank=True, help_text=_("seconds"))
+    input_tokens = models.PositiveIntegerField(null=True, blank=True)
+    output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    cached_tokens = models.PositiveIntegerField(null=True, blank=True)
+    reasoning_tokens = models.PositiveIntegerField(null=True, blank=True)
+    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+    timeline = models.JSONField(default=list, blank=True, help_text=_("[milliseconds since the start, position] pairs"))
+
+    lease_holder = models.CharField(max_length=32, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    claims = models.PositiveIntegerField(default=0)
+    client_key = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - NULLs may repeat
+    request_fingerprint = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    starts_on_commit = False
+    """Whether the answer waits for the transaction that this instance was created in."""
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ("conversation_id", "number")
+        constraints = (
+            models.UniqueConstraint(fields=("conversation", "number"), name="converse_message_number"),
+            models.UniqueConstraint(fields=("conversation", "client_key"), name="converse_message_client_key"),
+        )
+        indexes = (models.Index(fields=("status", "lease_expires_at"), name="converse_message_lease"),)
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.number} ({self.status})"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the message may still grow, as of when this instance was read."""
+        return self.status in LIVE_STATUSES
+
+    def committed_parts(self) -> list[dict[str, Any]]:
+        """Return the parts of what is committed: of a live message those so far (two queries, kept on the instance)."""
+        if not self.is_live:
+            return list(self.parts)
+        if "_committed" not in self.__dict__:
+            load_committed([self])
+        parts: list[dict[str, Any]] = self.__dict__["_committed"]
+        return parts
+
+    def to_dict(self, *, content: bool = True) -> dict[str, Any]:
+        """Return what a viewer may know of this message: the same in REST, events and the page.
+
+        With `content=False` content and parts are None: no query, and no megabytes.
+        """
+        parts = [public_part(part) for part in self.committed_parts()] if content else None
+        text = text_of(parts) if parts is not None and self.is_live else self.content if content else None
+        public = set(settings.PUBLIC_METADATA)
+        return {
+            "id": str(self.pk),
+            "conversation": str(self.conversation_id),
+            "parent": str(self.parent_id) if self.parent_id else None,
+            "number": self.number,
+            "role": self.role,
+            "status": self.status,
+            "content": text,
+            "parts": parts,
+            "metadata": {key: value for key, value in self.metadata.items() if key in public},
+            "provider": self.provider,
+            "model": self.model,
+            "finish_reason": self.finish_reason or None,
+            "error": self.public_error(),
+            "length": sum(map(width, parts)) if parts is not None and self.is_live else self.length,
+            "delta_count": self.delta_count,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "duration": self.duration,
+            "created_at": self.created_at.isoformat(),
+            "started_at": self.started_at.isoformat() if self.started_at else None,
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
+        }
+
+    def public_error(self) -> dict[str, Any] | None:
+        """Return `{"code", "message", "retryable"}` of a failed message, in words fit for the public."""
+        if self.status != Status.FAILED:
+            return None
+        error = BY_CODE.get(self.error_code, InternalError)
+        return {"code": self.error_code, "message": str(error.public), "retryable": error.retryable}
+
+    # The public door: each of these is implemented in the layer that owns it.
+
+    def follow(self, *, after: int | str = 0, timeout: float | None = None) -> Iterator[Event]:
+        """Follow the committed message from a position or cursor to its ending.
+
+        Raise TimeoutError when nothing happened for `timeout` seconds.
+        """
+        from converse_stream.feed import follow
+
+        return follow(self, after=after, timeout=timeout)
+
+    def afollow(self, *, after: int | str = 0, timeout: float | None = None) -> AsyncIterator[Event]:
+        """Follow as `follow` does, from async code."""
+        from converse_stream.feed import afollow
+
+        return afollow(self, after=after, timeout=timeout)
+
+    def wait(self, timeout: float | None = None) -> Message:
+        """Wait for the ending and return the message as it then is. Raise TimeoutError after `timeout` seconds."""
+        from converse_stream.feed import wait
+
+        return wait(self, timeout)
+
+    async def await_ending(self, timeout: float | None = None) -> Message:  # noqa: ASYNC109 - the twin of wait()
+        """Wait as `wait` does, from async code."""
+        from converse_stream.feed import await_ending
+
+        return await await_ending(self, timeout)
+
+    def cancel(self) -> bool:
+        """Stop a live message from any process; its committed text is kept. Return whether this call ended it."""
+        from converse_stream.models.endings import cancel
+
+        return cancel(self)
+
+    async def acancel(self) -> bool:
+        """Stop as `cancel` does, from async code."""
+        from converse_stream.models.endings import acancel
+
+        return await acancel(self)
+
+    def retry(self, **options: Any) -> Message:
+        """Answer the same question again beside this answer. Return the new message."""
+        from converse_stream.asking import retry
+
+        return retry(self, **options)
+
+    async def aretry(self, **options: Any) -> Message:
+        """Answer again as `retry` does, from async code."""
+        from converse_stream.asking import aretry
+
+        return await aretry(self, **options)
+
+    def stream_response(self, **options: Any) -> EventStreamResponse:
+        """Return an HTTP response that follows this message."""
+        from converse_stream.responses import EventStreamResponse
+
+        return EventStreamResponse(self, **options)
+
+
+def load_committed(messages: Iterable[Message]) -> None:
+    """Read what is committed of the live ones among `messages`, in two queries for all of them."""
+    from converse_stream.models.chunk import read_many
+
+    live = {str(message.pk): message for message in messages if message.is_live}
+    if not live:
+        return
+    using = next(iter(live.values()))._state.db or "default"
+    # Status before rows: a message that ended in between has its whole content in its own row.
+    rows = Message.objects.using(using).filter(pk__in=live).values_list("pk", "status", "parts")
+    ended = {str(pk): parts for pk, status, parts in rows if status not in LIVE_STATUSES}
+    events = read_many(live.keys() - ended.keys(), using=using)
+    for pk, message in live.items():
+        message.__dict__["_committed"] = ended[pk] if pk in ended else fold(events.get(pk, []))

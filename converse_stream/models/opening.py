@@ -1,0 +1,143 @@
+"""How messages come into a conversation: numbered without races, at most one of them live."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import router, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from converse_stream.cleaning import clean_json, clean_text
+from converse_stream.conf import settings
+from converse_stream.exceptions import ContentTooLong, ConversationBusy, InvalidContent, ReservedMetadata
+from converse_stream.models.conversation import Conversation
+from converse_stream.models.endings import cancel
+from converse_stream.models.figures import RESERVED
+from converse_stream.models.history import leaf
+from converse_stream.models.message import Message, Role, Status
+
+
+def check_content(content: object) -> str:
+    """Return `content` as it will be stored. Raise InvalidContent or ContentTooLong."""
+    if not isinstance(content, str):
+        raise InvalidContent(f"content must be str, not {type(content).__name__}")
+    if not content.strip():
+        raise InvalidContent("content is empty")
+    limit = settings.MAX_PROMPT_CHARS
+    if len(content) > limit:
+        raise ContentTooLong(f"content has {len(content)} characters; MAX_PROMPT_CHARS is {limit}")
+    return clean_text(content)
+
+
+def check_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return caller metadata as it will be stored. Raise ReservedMetadata."""
+    reserved = RESERVED.intersection(metadata or ())
+    if reserved:
+        raise ReservedMetadata(f"metadata keys written by converse_stream itself: {', '.join(sorted(reserved))}")
+    cleaned: dict[str, Any] = clean_json(dict(metadata or {}))
+    return cleaned
+
+
+def add_message(
+    conversation: Conversation,
+    role: str,
+    content: str,
+    *,
+    parent: Message | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Message:
+    """Append a finished message; see Conversation.add_message."""
+    if role not in Role.values:
+        raise InvalidContent(f"role must be one of {', '.join(Role.values)}, not {role!r}")
+    message = finished(role, check_content(content), metadata=check_metadata(metadata))
+    insert(conversation, [message], parent=parent)
+    return message
+
+
+aadd_message = sync_to_async(add_message)
+
+
+def finished(role: str, content: str, *, metadata: dict[str, Any]) -> Message:
+    """Return a complete message, not yet saved."""
+    return Message(
+        role=role,
+        content=content,
+        parts=[{"type": "text", "text": content}],
+        metadata=metadata,
+        length=len(content),
+        finished_at=timezone.now(),
+    )
+
+
+def live(*, provider: str, model: str, metadata: dict[str, Any]) -> Message:
+    """Return an answer that is streaming and leased by this process, not yet saved."""
+    return Message(
+        role=Role.ASSISTANT,
+        status=Status.STREAMING,
+        provider=provider,
+        model=model,
+        metadata=metadata,
+        started_at=timezone.now(),
+        lease_holder=secrets.token_hex(16),
+        claims=1,
+    )
+
+
+def insert(
+    conversation: Conversation, messages: list[Message], *, parent: Message | None = None, interrupt: bool = False
+) -> None:
+    """Save messages as the next ones of the conversation, each the child of the one before.
+
+    Raise ConversationBusy if the conversation has a live answer, unless `interrupt` stops it first.
+    """
+    using = router.db_for_write(Message)
+    if parent is not None and parent.conversation_id != conversation.pk:
+        raise InvalidContent("parent is a message of another conversation")
+    with transaction.atomic(using=using):
+        number = _reserve(conversation, len(messages), using)
+        _make_room(conversation, using, interrupt=interrupt)
+        parent = parent or leaf(conversation, using=using)
+        for message in messages:
+            number += 1
+            message.conversation, message.number, message.parent = conversation, number, parent
+            if message.is_live:
+                message.live_in = conversation
+            message.save(using=using, force_insert=True)
+            parent = message
+        _lease(messages, using)
+
+
+def _reserve(conversation: Conversation, count: int, using: str) -> int:
+    # A write first: it takes the conversation's row lock (on SQLite the database's), and numbers cannot collide.
+    rows = Conversation.objects.using(using).filter(pk=conversation.pk)
+    changed = rows.update(last_number=F("last_number") + count, revision=F("revision") + 1, updated_at=timezone.now())
+    if not changed:
+        raise Conversation.DoesNotExist(f"conversation {conversation.pk} does not exist")
+    conversation.refresh_from_db(using=using, fields=["last_number", "revision"])
+    return conversation.last_number - count
+
+
+def _make_room(conversation: Conversation, using: str, *, interrupt: bool) -> None:
+    blocking = Message.objects.using(using).filter(live_in=conversation).first()
+    if blocking is None:
+        return
+    if not interrupt:
+        raise ConversationBusy(
+            f"message {blocking.pk} is still being written; add the user's message before its answer starts, "
+            "wait for the answer, stop it, or ask with interrupt=True"
+        )
+    cancel(blocking)
+
+
+def _lease(messages: list[Message], using: str) -> None:
+    # The database's own clock decides how long a lease lasts.
+    leased = [message.pk for message in messages if message.lease_holder]
+    if leased:
+        rows = Message.objects.using(using).filter(pk__in=leased)
+        rows.update(lease_expires_at=Now() + timedelta(seconds=settings.LEASE))
