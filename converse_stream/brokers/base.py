@@ -1,0 +1,16 @@
+"""What a broker is: it tells other processes that a message has news. It may lose what it is told."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+
+
+class Broker(ABC):
+    """A way to tell other processes that messages have news. Text never travels here, and losing a hint costs only time."""
+
+    @abstractmethod
+    def publish(self, message_ids: Iterable[str]) -> None:
+        """Tell the other processes. Must return quickly and raise nothing."""
+
+    @abstractmethod
+    def listen(self, callback: Callable[[Iterable[str]], None]) -> None:
+        """Call `callback` in any thread with the ids that other processes publish, from now on."""

@@ -1,0 +1,43 @@
+"""The broker inside a process: committed events from the recorder to the feed, and hints to both."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+
+from converse_stream.events import Event
+
+Committed = Callable[[Mapping[str, list[Event]]], None]
+Hinted = Callable[[Iterable[str]], None]
+
+
+class LocalBroker:
+    """Always present. Its listeners only note what they hear: they are called in the publisher's thread."""
+
+    def __init__(self) -> None:
+        self._on_committed: list[Committed] = []
+        self._on_hint: list[Hinted] = []
+
+    def listen(self, *, on_committed: Committed | None = None, on_hint: Hinted | None = None) -> None:
+        """Hear of committed events by message id, and of messages that have news of another kind."""
+        if on_committed:
+            self._on_committed.append(on_committed)
+        if on_hint:
+            self._on_hint.append(on_hint)
+
+    def committed(self, events: Mapping[str, list[Event]]) -> None:
+        """Pass on what has just been committed."""
+        for listener in self._on_committed:
+            listener(events)
+
+    def hint(self, message_ids: Iterable[str]) -> None:
+        """Say that these messages have changed."""
+        for listener in self._on_hint:
+            listener(message_ids)
+
+    def forget_listeners(self) -> None:
+        """Start anew: what listened belongs to the parent of this process."""
+        self._on_committed.clear()
+        self._on_hint.clear()
+
+
+local = LocalBroker()
+os.register_at_fork(after_in_child=local.forget_listeners)

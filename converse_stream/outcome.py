@@ -1,0 +1,110 @@
+"""Outcome: what a provider says of an answer besides its text, read from any of the usual response objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from converse_stream.events import Finish, Served, Usage
+
+FINISH_REASONS = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "completed": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "toolcalls": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "contentfilter": "content_filter",
+    "refusal": "content_filter",
+    "safety": "content_filter",
+}
+"""Our finish reason for what providers and response objects say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is known of an answer; empty or None for what is not."""
+
+    model: str = ""
+    request_id: str = ""
+    finish_reason: str = ""
+    finish_reason_raw: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+    def updated(self, other: Outcome | Usage | Finish | Served) -> Outcome:
+        """Return this outcome with what `other` knows; None and empty values overwrite nothing."""
+        if isinstance(other, Finish):
+            other = Outcome(finish_reason=other.reason, finish_reason_raw=other.raw)
+        known = {name: value for name, value in asdict(other).items() if value not in (None, "")}
+        return replace(self, **known)
+
+    def columns(self) -> dict[str, Any]:
+        """Return what is known, by the names of a message's columns (and `request_id`)."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, "")}
+
+
+def read_outcome(response: object) -> Outcome:
+    """Return the outcome told by an Outcome, a mapping, or an object shaped like OpenAI's or Anthropic's responses."""
+    if response is None:
+        return Outcome()
+    if isinstance(response, Outcome):
+        return response
+    choice = _first(_get(response, "choices"))
+    raw = _text(_get(choice, "finish_reason") or _get(response, "finish_reason", "stop_reason"))
+    usage = read_usage(_get(response, "usage") or (response if isinstance(response, Mapping) else None))
+    return Outcome(
+        model=_text(_get(response, "model")),
+        request_id=_text(_get(response, "request_id", "provider_request_id", "id")),
+        finish_reason=normal_reason(raw),
+        finish_reason_raw=raw,
+    ).updated(usage)
+
+
+def normal_reason(raw: str) -> str:
+    """Return our finish reason for a provider's; `stop` for one nobody knows, as the answer did end."""
+    return FINISH_REASONS.get(raw.lower(), "stop") if raw else ""
+
+
+def read_usage(usage: object) -> Usage:
+    """Return the token counts of a Usage, a mapping or an object, under OpenAI's, Anthropic's or our own names."""
+    if isinstance(usage, Usage):
+        return usage
+    details = _get(usage, "prompt_tokens_details", "input_tokens_details")
+    output_details = _get(usage, "completion_tokens_details", "output_tokens_details")
+    return Usage(
+        input_tokens=_count(_get(usage, "input_tokens", "prompt_tokens")),
+        output_tokens=_count(_get(usage, "output_tokens", "completion_tokens")),
+        cached_tokens=_count(_get(usage, "cached_tokens", "cache_read_input_tokens") or _get(details, "cached_tokens")),
+        reasoning_tokens=_count(_get(usage, "reasoning_tokens") or _get(output_details, "reasoning_tokens")),
+    )
+
+
+def _get(owner: object, *names: str) -> Any:
+    for name in names:
+        value = owner.get(name) if isinstance(owner, Mapping) else getattr(owner, name, None)
+        if value is not None:
+            return value
+    return None
+
+
+def _first(items: Any) -> Any:
+    return items[0] if isinstance(items, list | tuple) and items else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,82 @@
+"""One commit: prove who may still write, store their rows, write their endings, then tell the process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from converse_stream.brokers import configured, local
+from converse_stream.conf import settings
+from converse_stream.models import Message, Status
+from converse_stream.recorder.ending import ended
+from converse_stream.recorder.outbox import Batch, Outbox
+from converse_stream.recorder.statements import Statements
+
+
+def commit(statements: Statements, batches: Sequence[Batch]) -> tuple[list[Batch], list[Message]]:
+    """Store what the batches hold. Return those to try again (their row is locked by somebody) and what has ended."""
+    with transaction.atomic(using=statements.using):
+        held = statements.fence([batch.outbox for batch in batches])
+        ours = [batch for batch in batches if batch.outbox.pk in held]
+        rows = [(batch.outbox, row) for batch in ours for row in batch.rows]
+        if rows:
+            statements.insert(rows)
+        endings = [ended(batch.outbox, batch.ending, batch.events) for batch in ours if batch.ending is not None]
+        if endings:
+            statements.end(endings)
+            if settings.CHUNK_RETENTION == 0:
+                statements.forget_chunks(message.pk for message in endings)
+    for message, batch in zip(endings, [batch for batch in ours if batch.ending is not None], strict=True):
+        batch.outbox.message = message
+    for batch in ours:
+        batch.outbox.committed(batch)
+    _publish(ours)
+    return _settle(statements, [batch for batch in batches if batch.outbox.pk not in held]), endings
+
+
+def look(statements: Statements, outboxes: Sequence[Outbox]) -> list[Outbox]:
+    """Renew the leases that are past a third and return the outboxes whose message somebody else has ended."""
+    now = time.monotonic()
+    due = [outbox for outbox in outboxes if now - outbox.renewed > settings.LEASE / 3]
+    held = statements.fence(due) if due else set()
+    for outbox in due:
+        if outbox.pk in held:
+            outbox.renewed = now
+    rest = [outbox for outbox in outboxes if outbox.pk not in held]
+    standing = statements.standing(rest) if rest else {}
+    lost = [outbox for outbox in rest if standing.get(outbox.pk, ("", ""))[0] != Status.STREAMING]
+    for outbox in lost:
+        outbox.close_as_lost()
+    local.hint([outbox.message_id for outbox in lost])
+    return lost
+
+
+def _settle(statements: Statements, missing: Sequence[Batch]) -> list[Batch]:
+    """Find out why the fence did not hold these."""
+    again: list[Batch] = []
+    standing = statements.standing([batch.outbox for batch in missing]) if missing else {}
+    for batch in missing:
+        status, code = standing.get(batch.outbox.pk, ("", ""))
+        if status == Status.STREAMING:
+            again.append(batch)  # locked by a transaction that may yet be rolled back
+        elif batch.ending is not None and (status, code) == (batch.ending["status"], batch.ending.get("error_code", "")):
+            batch.outbox.committed(batch)  # an earlier COMMIT did succeed, only its answer was lost
+            local.hint([batch.outbox.message_id])
+        else:
+            batch.outbox.close_as_lost(batch)
+            local.hint([batch.outbox.message_id])
+    return again
+
+
+def _publish(batches: Sequence[Batch]) -> None:
+    events = {batch.outbox.message_id: batch.events for batch in batches if batch.events}
+    if events:
+        local.committed(events)
+    endings = [batch.outbox.message_id for batch in batches if batch.ending is not None]
+    if endings:
+        local.hint(endings)
+    broker = configured()
+    if broker is not None:
+        broker.publish([batch.outbox.message_id for batch in batches if batch.rows or batch.ending])

@@ -1,0 +1,215 @@
+"""Recorder: the one thread of a process that writes, for all its live messages at once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, router
+
+from converse_stream.conf import settings
+from converse_stream.database import submit
+from converse_stream.exceptions import InternalError, Shutdown, StoreUnavailable
+from converse_stream.models import Message
+from converse_stream.models.endings import publish_endings
+from converse_stream.recorder.commit import commit, look
+from converse_stream.recorder.outbox import Batch, Outbox
+from converse_stream.recorder.statements import Statements
+
+logger = logging.getLogger("converse_stream")
+
+LOOK_INTERVAL = 0.5
+"""Seconds between looks at all live messages: a stop is noticed and leases are renewed while a provider is silent."""
+LONGEST_INTERVAL = 0.1
+"""Seconds between commits while most rows hold a single delta."""
+STOP = 10.0
+"""Seconds a process that exits waits for its last commit."""
+PRUNE_INTERVAL = 60.0
+IDLE = 5.0
+"""Seconds without a live message after which the connection is closed."""
+OUTAGE = 30.0
+"""Seconds of a database outage after which the messages under way are ended as `store_unavailable`."""
+
+
+class Recorder:
+    """Group commit. What all outboxes hold while one commit runs goes out in the next one."""
+
+    def __init__(self) -> None:
+        self._wake = threading.Condition()
+        self._outboxes: dict[str, Outbox] = {}
+        self._dirty: dict[str, Outbox] = {}
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._interval = settings.FLUSH_INTERVAL
+        self._look_now = False
+        self._pause = threading.Event()
+
+    def open(self, outbox: Outbox) -> None:
+        """Begin to look after a message."""
+        with self._wake:
+            self._outboxes[outbox.message_id] = outbox
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="converse-recorder", daemon=True)
+                self._thread.start()
+            self._wake.notify()
+
+    def note(self, outbox: Outbox) -> None:
+        """Note that an outbox has something to commit. Cheap, and called for every delta."""
+        if outbox.message_id in self._dirty:
+            return
+        with self._wake:
+            self._dirty[outbox.message_id] = outbox
+            self._wake.notify()
+
+    def flush(self, outbox: Outbox) -> Future[None]:
+        """Return a future of the commit of all that the outbox holds now."""
+        future = outbox.flushed()
+        self.note(outbox)
+        return future
+
+    def look_soon(self, message_ids: Iterable[str]) -> None:
+        """Look at the live messages now: one of them may have been stopped."""
+        if not self._outboxes.keys().isdisjoint(message_ids):
+            with self._wake:
+                self._look_now = True
+                self._wake.notify()
+
+    def stop(self) -> None:
+        """End what is still live as `shutdown`, commit everything and end the thread."""
+        for outbox in list(self._outboxes.values()):
+            outbox.break_off(Shutdown("the process was shut down"))
+            self.note(outbox)
+        self._pause.set()
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(STOP)
+        self._stopping = False
+        self._pause.clear()
+
+    def _run(self) -> None:
+        last_commit = last_look = last_prune = time.monotonic() - PRUNE_INTERVAL + IDLE
+        while not self._stopping:
+            now = time.monotonic()
+            dirty = self._sleep(last_commit + self._interval, last_look + LOOK_INTERVAL)
+            if dirty:
+                last_commit = time.monotonic()
+                self._write(dirty)
+            now = time.monotonic()
+            if self._outboxes and (self._look_now or now - last_look > LOOK_INTERVAL):
+                self._look_now = False
+                last_look = now
+                self._guarded(self._look)
+            if not self._outboxes and now - last_commit > IDLE:
+                if now - last_prune > PRUNE_INTERVAL:
+                    last_prune = now
+                    self._guarded(self._prune)
+                connections.close_all()
+        self._write(self._take_dirty())
+        connections.close_all()
+
+    def _sleep(self, commit_at: float, look_at: float) -> list[Outbox]:
+        """Wait until there is something to do; return what is to be committed."""
+        with self._wake:
+            while not (self._stopping or self._look_now):
+                now = time.monotonic()
+                if self._dirty and now >= commit_at:
+                    break
+                if now >= look_at and (self._outboxes or now - commit_at > IDLE):
+                    break
+                until = commit_at if self._dirty else (look_at if self._outboxes else now + IDLE)
+                self._wake.wait(max(until - now, 0))
+        return self._take_dirty()
+
+    def _take_dirty(self) -> list[Outbox]:
+        with self._wake:
+            dirty, self._dirty = list(self._dirty.values()), {}
+        return dirty
+
+    def _write(self, outboxes: Sequence[Outbox]) -> None:
+        batches = [outbox.take() for outbox in outboxes if not outbox.lost]
+        if not batches:
+            return
+        rows = sum(len(batch.rows) for batch in batches)
+        deltas = sum(len(row.pieces) for batch in batches for row in batch.rows)
+        calm, longest = settings.FLUSH_INTERVAL, max(LONGEST_INTERVAL, settings.FLUSH_INTERVAL)
+        self._interval = min(self._interval * 1.25, longest) if deltas < 1.5 * rows else max(self._interval / 1.25, calm)
+        self._commit(batches)
+
+    def _commit(self, batches: list[Batch]) -> None:
+        since = time.monotonic()
+        pause = 0.05
+        while True:
+            try:
+                again = self._once(batches)
+                break
+            except (OperationalError, InterfaceError):
+                if self._stopping and time.monotonic() - since > STOP:
+                    return
+                connections.close_all()
+                logger.warning("the database cannot be written to; trying again", exc_info=True)
+                if time.monotonic() - since > OUTAGE:
+                    for batch in batches:
+                        batch.outbox.break_off(StoreUnavailable(f"the database was away for {OUTAGE:.0f} s"))
+                self._pause.wait(pause)
+                pause = min(pause * 2, 2.0)
+            except DatabaseError:
+                again = self._commit_one_by_one(batches)
+                break
+        for batch in again:
+            batch.outbox.give_back(batch)
+            self.note(batch.outbox)
+        for batch in batches:
+            if batch.outbox.ended_as is not None or batch.outbox.lost:
+                self._outboxes.pop(batch.outbox.message_id, None)
+            elif batch.outbox.is_dirty:
+                self.note(batch.outbox)
+
+    def _once(self, batches: list[Batch]) -> list[Batch]:
+        again, ended = commit(self._statements(), batches)
+        if ended and self._stopping:
+            publish_endings(ended)  # a process that exits takes no more jobs
+        elif ended:
+            submit(publish_endings, ended)
+        return again
+
+    def _commit_one_by_one(self, batches: list[Batch]) -> list[Batch]:
+        """Find the message that hurts a whole batch, and fail that one alone."""
+        again: list[Batch] = []
+        for batch in batches:
+            try:
+                again += self._once([batch])
+            except (OperationalError, InterfaceError):
+                again.append(batch)
+            except DatabaseError as error:
+                logger.exception("message %s cannot be stored", batch.outbox.message_id)
+                if batch.outbox.error is None:
+                    batch.outbox.break_off(InternalError(f"the database refused it: {type(error).__name__}"), batch)
+                else:
+                    batch.outbox.close_as_lost(batch)
+        return again
+
+    def _look(self) -> None:
+        for outbox in look(self._statements(), list(self._outboxes.values())):
+            self._outboxes.pop(outbox.message_id, None)
+
+    def _prune(self) -> None:
+        statements = self._statements()
+        while statements.prune() and not (self._outboxes or self._stopping):
+            pass
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do what may as well be done later."""
+        try:
+            work()
+        except DatabaseError:
+            connections.close_all()
+            logger.warning("the database cannot be reached; trying again", exc_info=True)
+
+    def _statements(self) -> Statements:
+        return Statements(router.db_for_write(Message))

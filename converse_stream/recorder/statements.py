@@ -1,0 +1,156 @@
+"""The SQL of a commit: one statement for all messages, whatever their number, on SQLite and PostgreSQL.
+
+Other databases go through the ORM, which needs a statement or two more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from converse_stream.conf import settings
+from converse_stream.models import Chunk, Message, Status
+from converse_stream.recorder.outbox import Outbox, Row
+
+ENDING = (
+    "status", "live_in", "content", "parts", "metadata", "model", "finish_reason", "finish_reason_raw",
+    "error_code", "error_message", "delta_count", "length", "first_delta_at", "finished_at", "duration",
+    "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost", "timeline",
+    "lease_expires_at", "updated_at",
+)  # fmt: skip
+"""The columns an ending writes."""
+_ROWS_A_STATEMENT = 4000  # SQLite takes 32,766 parameters
+
+
+class Statements:
+    """What the recorder says to one database."""
+
+    def __init__(self, using: str) -> None:
+        self.using = using
+        self.connection: BaseDatabaseWrapper = connections[using]
+        self.is_fast = self.connection.vendor in ("postgresql", "sqlite")
+        self.table = self._quote(Message._meta.db_table)
+
+    def fence(self, outboxes: Sequence[Outbox]) -> set[UUID]:
+        """Renew the leases of messages that are still their writers', lock their rows and return their ids.
+
+        On PostgreSQL a row that somebody else has locked is passed over, so that it holds up nobody.
+        """
+        if not self.is_fast:
+            return self._fence_by_orm(outboxes)
+        ids, id_values = self._marks([self._value("id", outbox.pk) for outbox in outboxes])
+        holders, holder_values = self._marks([outbox.holder for outbox in outboxes])
+        mine = f"status = 'streaming' AND id IN ({ids}) AND lease_holder IN ({holders})"
+        if self.connection.vendor == "postgresql":
+            expiry = "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'"
+            mine = f"id IN (SELECT id FROM {self.table} WHERE {mine} FOR NO KEY UPDATE SKIP LOCKED)"
+            lease: Any = settings.LEASE
+        else:
+            expiry = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW', %s)"
+            lease = f"+{settings.LEASE} seconds"
+        sql = f"UPDATE {self.table} SET lease_expires_at = {expiry} WHERE {mine} RETURNING id"
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, [lease, *id_values, *holder_values])
+            return {_uuid(row[0]) for row in cursor.fetchall()}
+
+    def standing(self, outboxes: Sequence[Outbox]) -> dict[UUID, tuple[str, str]]:
+        """Return status and error code of the messages that carry their writers' lease or ending."""
+        rows = Message.objects.using(self.using).filter(pk__in=[outbox.pk for outbox in outboxes])
+        rows = rows.filter(lease_holder__in=[outbox.holder for outbox in outboxes])
+        return {pk: (status, code) for pk, status, code in rows.values_list("pk", "status", "error_code")}
+
+    def insert(self, rows: Sequence[tuple[Outbox, Row]]) -> None:
+        """Store chunk rows. A row that is there already is there because an earlier commit did succeed."""
+        now = timezone.now()
+        for first in range(0, len(rows), _ROWS_A_STATEMENT):
+            self._insert(rows[first : first + _ROWS_A_STATEMENT], now)
+
+    def _insert(self, rows: Sequence[tuple[Outbox, Row]], now: Any) -> None:
+        if not self.is_fast:
+            chunks = [
+                Chunk(message_id=box.pk, start=row.start, end=row.end, kind=row.kind, data=row.data, created_at=now)
+                for box, row in rows
+            ]
+            Chunk.objects.using(self.using).bulk_create(chunks, ignore_conflicts=True)
+            return
+        columns = ", ".join(map(self._quote, ("message_id", "start", "end", "kind", "data", "created_at")))
+        marks = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(rows))
+        at = self.connection.ops.adapt_datetimefield_value(now)
+        values: list[Any] = []
+        for box, row in rows:
+            values += (self._value("id", box.pk), row.start, row.end, row.kind, row.data, at)
+        sql = f"INSERT INTO {self._quote(Chunk._meta.db_table)} ({columns}) VALUES {marks} ON CONFLICT DO NOTHING"
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, values)
+
+    def end(self, messages: Sequence[Message]) -> None:
+        """Write the endings of messages that the fence has locked."""
+        if not self.is_fast:
+            for message in messages:
+                message.save(using=self.using, update_fields=list(ENDING))
+            return
+        fields = [Message._meta.get_field(name) for name in ("id", *ENDING)]
+        row = "(" + ", ".join(["%s"] * len(fields)) + ")"
+        values = [
+            field.get_db_prep_save(field.pre_save(message, add=False), self.connection)
+            for message in messages
+            for field in fields
+        ]
+        sets = ", ".join(
+            f"{self._quote(field.column)} = {self._cast(field, number)}" for number, field in enumerate(fields[1:], 2)
+        )
+        sql = (
+            f"UPDATE {self.table} SET {sets} FROM (VALUES {', '.join([row] * len(messages))}) AS new "
+            f"WHERE {self.table}.id = {self._cast(fields[0], 1)} AND {self.table}.status = 'streaming'"
+        )
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, values)
+
+    def _cast(self, field: Any, number: int) -> str:
+        # The columns of VALUES have these names on both. PostgreSQL reads literals as text there; SQLite keeps their types.
+        column = f"new.column{number}"
+        if self.connection.vendor == "postgresql":
+            return f"CAST({column} AS {field.rel_db_type(self.connection) if field.is_relation else field.db_type(self.connection)})"
+        return column
+
+    def forget_chunks(self, message_ids: Iterable[UUID]) -> None:
+        """Delete the chunks of ended messages."""
+        Chunk.objects.using(self.using).filter(message_id__in=list(message_ids)).delete()
+
+    def prune(self, limit: int = 50) -> bool:
+        """Delete the chunks of a few messages that ended more than `CHUNK_RETENTION` ago. Return whether there were any."""
+        ended = Now() - timedelta(seconds=settings.CHUNK_RETENTION)
+        old = Chunk.objects.using(self.using).filter(message__finished_at__lt=ended)
+        ids = list(old.order_by().values_list("message_id", flat=True).distinct()[:limit])
+        if ids:
+            self.forget_chunks(ids)
+        return bool(ids)
+
+    def _fence_by_orm(self, outboxes: Sequence[Outbox]) -> set[UUID]:
+        rows = Message.objects.using(self.using).filter(
+            pk__in=[outbox.pk for outbox in outboxes],
+            lease_holder__in=[outbox.holder for outbox in outboxes],
+            status=Status.STREAMING,
+        )
+        rows.update(lease_expires_at=Now() + timedelta(seconds=settings.LEASE))
+        return set(rows.values_list("pk", flat=True))
+
+    def _value(self, name: str, value: Any) -> Any:
+        return Message._meta.get_field(name).get_db_prep_value(value, self.connection)
+
+    def _marks(self, values: list[Any]) -> tuple[str, list[Any]]:
+        return ", ".join(["%s"] * len(values)), values
+
+    def _quote(self, name: str) -> str:
+        return self.connection.ops.quote_name(name)
+
+
+def _uuid(value: Any) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
