@@ -1,0 +1,106 @@
+"""Asking: a question becomes two messages, and a runner starts on the second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import router, transaction
+
+from converse_stream.cleaning import clean_json
+from converse_stream.exceptions import InvalidContent, NothingToAnswer
+from converse_stream.generation import Generation, Source
+from converse_stream.models import Conversation, Message, Role
+from converse_stream.models.history import leaf
+from converse_stream.models.opening import check_content, check_metadata, finished, insert, live
+from converse_stream.providers.base import Provider
+from converse_stream.registry import provider
+from converse_stream.runners import InlineRunner, get_runner
+from converse_stream.writer import announce_start
+
+
+def ask(
+    conversation: Conversation,
+    prompt: str | None,
+    *,
+    model: str | Provider | None = None,
+    options: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    parent: Message | None = None,
+    source: Source | None = None,
+    interrupt: bool = False,
+) -> Message:
+    """Store a question and start its answer; see Conversation.ask.
+
+    Without a prompt, answer the newest user message, or with a source whatever there is; raise NothingToAnswer.
+    """
+    asked = [] if prompt is None else [finished(Role.USER, check_content(prompt), metadata={})]
+    if source is None and not asked:
+        _check_question(parent or leaf(conversation))
+    generation = _prepare(conversation, model, options, metadata, source)
+    insert(conversation, [*asked, generation.message], parent=parent, interrupt=interrupt)
+    _start(generation)
+    return generation.message
+
+
+aask = sync_to_async(ask)
+
+
+def retry(message: Message, **options: Any) -> Message:
+    """Answer the question of `message` again; see Message.retry."""
+    if message.role != Role.ASSISTANT:
+        raise InvalidContent("only an answer can be tried again")
+    options.setdefault("model", _model_of(message))
+    if message.parent is None:
+        raise NothingToAnswer("this answer has no question")
+    return ask(message.conversation, None, parent=message.parent, **options)
+
+
+aretry = sync_to_async(retry)
+
+
+def _model_of(message: Message) -> str | None:
+    attempt = message.attempts.order_by("pk").first()
+    return f"{attempt.provider}:{attempt.model}" if attempt else None
+
+
+def _check_question(newest: Message | None) -> None:
+    if newest is None or newest.role not in (Role.USER, Role.TOOL):
+        raise NothingToAnswer("the conversation does not end with a user message; give a prompt or a source")
+
+
+def _prepare(
+    conversation: Conversation,
+    model: str | Provider | None,
+    options: Mapping[str, Any] | None,
+    metadata: Mapping[str, Any] | None,
+    source: Source | None,
+) -> Generation:
+    """Check everything that can be wrong before anything is written."""
+    kept = check_metadata(metadata)
+    if source is not None:
+        name = model if isinstance(model, str) else ""
+        return Generation(live(provider="", model=name, metadata=kept), source=source)
+    merged = {**conversation.options, **clean_json(dict(options or {}))}
+    chosen = provider(model or conversation.model or None, **merged)
+    return Generation(live(provider=chosen.name, model=chosen.model, metadata=kept), provider=chosen)
+
+
+def _start(generation: Generation) -> None:
+    """Hand the generation to the runner: at once, or when the surrounding transaction commits."""
+    announce_start(generation.message)
+    runner = get_runner()
+    if isinstance(runner, InlineRunner):
+        runner.submit(generation)
+        return
+    using = router.db_for_write(Message)
+    message = generation.message
+    message.starts_on_commit = transaction.get_connection(using).in_atomic_block
+    transaction.on_commit(partial(_submit, generation), using=using)
+
+
+def _submit(generation: Generation) -> None:
+    generation.message.starts_on_commit = False
+    get_runner().submit(generation)

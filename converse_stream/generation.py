@@ -1,0 +1,155 @@
+"""Generation: one answer, from its prompt to its ending."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import aclosing, closing, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from converse_stream.database import run
+from converse_stream.events import Delta, Finish, Served, Usage, to_delta
+from converse_stream.exceptions import Truncated
+from converse_stream.models import Attempt, Message
+from converse_stream.models.history import history
+from converse_stream.prompts import Prompt
+from converse_stream.providers.base import Provider
+from converse_stream.providers.bridge import iterate
+from converse_stream.writer import PrismStream
+
+Item: TypeAlias = str | Delta | Mapping[str, Any]
+Source: TypeAlias = Iterable[Item] | AsyncIterable[Item]
+"""What may write an answer in place of a provider: any sync or async iterable of text, deltas or mappings."""
+
+
+@dataclass(slots=True)
+class Generation:
+    """What is needed to write an answer: its message, and the provider to ask or the source to read."""
+
+    message: Message
+    provider: Provider | None = None
+    source: Source | None = None
+    finished: bool = field(default=False, init=False)
+    """Whether the provider or source has said that the answer ends here."""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether this runs in an event loop; a sync source needs a thread of its own."""
+        return self.provider is not None or isinstance(self.source, AsyncIterable)
+
+    def run(self, stream: PrismStream) -> None:
+        """Write the answer from sync code. An error ends the message as failed and is raised."""
+        call = _Call(self)
+        try:
+            with stream:
+                prompt = call.begin()
+                with closing(self._items(prompt)) as items:
+                    for item in items:
+                        self._take(stream, call, item)
+                self._check_finished()
+        finally:
+            call.end(stream)
+
+    async def arun(self, stream: PrismStream) -> None:
+        """Write the answer from async code, as `run` does."""
+        call = _Call(self)
+        try:
+            async with stream:
+                prompt = await run(call.begin)
+                async with aclosing(self._aitems(prompt)) as items:
+                    async for item in items:
+                        delta = self._learn(stream, call, item)
+                        if not isinstance(delta, Usage | Finish | Served):
+                            await stream.awrite(delta)
+                self._check_finished()
+        finally:
+            await run(call.end, stream)
+
+    def _take(self, stream: PrismStream, call: _Call, item: Item) -> None:
+        delta = self._learn(stream, call, item)
+        if not isinstance(delta, Usage | Finish | Served):
+            stream.write(delta)
+
+    def _learn(self, stream: PrismStream, call: _Call, item: Item) -> Delta:
+        delta = to_delta(item)
+        if isinstance(delta, Usage | Finish | Served):
+            self.finished = self.finished or isinstance(delta, Finish)
+            stream.learn(delta)
+        elif call.first_delta is None:
+            call.first_delta = time.monotonic()
+        return delta
+
+    def _items(self, prompt: Prompt | None) -> Iterator[Item]:
+        if prompt is not None or isinstance(self.source, AsyncIterable):
+            yield from iterate(lambda: self._aitems(prompt), self._disconnect)
+        elif self.source is not None:
+            items = iter(self.source)
+            with closing(items) if hasattr(items, "close") else nullcontext():
+                yield from items
+
+    async def _disconnect(self) -> None:
+        if self.provider is not None:
+            await self.provider.disconnect()
+
+    async def _aitems(self, prompt: Prompt | None) -> AsyncIterator[Item]:
+        if prompt is not None and self.provider is not None:
+            items: AsyncIterator[Item] = self.provider.deltas(prompt)
+        else:
+            items = aiter(self.source)  # type: ignore[arg-type] - is_async has looked
+        try:
+            async for item in items:
+                yield item
+        finally:
+            if hasattr(items, "aclose"):
+                await items.aclose()
+
+    def _check_finished(self) -> None:
+        if self.provider is not None and not self.finished:
+            raise Truncated("the provider's answer stopped without its ending")
+
+
+class _Call:
+    """The Attempt row of a generation's call to its provider; a source has none."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.message = generation.message
+        self.provider = generation.provider
+        self.started = time.monotonic()
+        self.first_delta: float | None = None
+        self._attempt: Attempt | None = None
+
+    def begin(self) -> Prompt | None:
+        """Read the history and record that the provider is about to be called."""
+        if self.provider is None:
+            return None
+        prompt = self.provider.prompt(history(self.message.conversation, parent=self.message.parent), {})
+        self._attempt = Attempt.objects.create(
+            message=self.message, provider=self.provider.name, model=self.provider.model
+        )
+        self.started = time.monotonic()
+        return prompt
+
+    def end(self, stream: PrismStream) -> None:
+        """Record how the call went, and after a stop the writer's own figures."""
+        if stream.was_stopped:
+            stream.settle()
+        if self._attempt is None:
+            return
+        known = stream.outcome
+        Attempt.objects.filter(pk=self._attempt.pk).update(
+            outcome=self._outcome(stream),
+            error_code=stream.message.error_code,
+            model=known.model or self._attempt.model,
+            time_to_first_delta=None if self.first_delta is None else self.first_delta - self.started,
+            duration=time.monotonic() - self.started,
+            input_tokens=known.input_tokens,
+            output_tokens=known.output_tokens,
+            cached_tokens=known.cached_tokens,
+            reasoning_tokens=known.reasoning_tokens,
+            request_id=known.request_id,
+        )
+
+    def _outcome(self, stream: PrismStream) -> str:
+        status = stream.message.status
+        return status if status in Attempt.Outcome.values else Attempt.Outcome.RUNNING
