@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -32,12 +33,12 @@ def submit(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Futur
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(4, "converse-database")
-    return _pool.submit(_job, function, *args, **kwargs)
+    return _pool.submit(partial(_job, partial(function, *args, **kwargs)))
 
 
-def _job(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def _job(work: Callable[[], T]) -> T:
     try:
-        return function(*args, **kwargs)
+        return work()
     finally:
         for connection in connections.all(initialized_only=True):
             connection.close_if_unusable_or_obsolete()

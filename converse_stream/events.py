@@ -150,7 +150,7 @@ class Event:
     start: int
     end: int
     data: Any
-    """str for text and reasoning; the part for tool_call, tool_result and data; `{"message", "error"?}` for the rest."""
+    """str for text and reasoning; the part for calls, results and data; `{"message", "error"?}` for the rest."""
     frames: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
     """The encoded event by dialect: it is encoded once for all its viewers."""
 

@@ -273,5 +273,7 @@ def _leaves(base: type[GenerationError]) -> list[type[GenerationError]]:
     return [leaf for child in base.__subclasses__() for leaf in ([child, *_leaves(child)])]
 
 
-BY_CODE: dict[str, type[GenerationError]] = {leaf.code: leaf for leaf in _leaves(GenerationError) if "code" in vars(leaf)}
+BY_CODE: dict[str, type[GenerationError]] = {
+    leaf.code: leaf for leaf in _leaves(GenerationError) if "code" in vars(leaf)
+}
 """The class for each code a failed message can have."""

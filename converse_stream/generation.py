@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import aclosing, closing, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Mapping
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from converse_stream.database import run
 from converse_stream.events import Delta, Finish, Served, Usage, to_delta
@@ -80,23 +80,26 @@ class Generation:
             call.first_delta = time.monotonic()
         return delta
 
-    def _items(self, prompt: Prompt | None) -> Iterator[Item]:
+    def _items(self, prompt: Prompt | None) -> Generator[Item, None, None]:
         if prompt is not None or isinstance(self.source, AsyncIterable):
             yield from iterate(lambda: self._aitems(prompt), self._disconnect)
         elif self.source is not None:
             items = iter(self.source)
-            with closing(items) if hasattr(items, "close") else nullcontext():
+            try:
                 yield from items
+            finally:
+                if hasattr(items, "close"):
+                    items.close()
 
     async def _disconnect(self) -> None:
         if self.provider is not None:
             await self.provider.disconnect()
 
-    async def _aitems(self, prompt: Prompt | None) -> AsyncIterator[Item]:
+    async def _aitems(self, prompt: Prompt | None) -> AsyncGenerator[Item, None]:
         if prompt is not None and self.provider is not None:
             items: AsyncIterator[Item] = self.provider.deltas(prompt)
         else:
-            items = aiter(self.source)  # type: ignore[arg-type] - is_async has looked
+            items = aiter(cast("AsyncIterable[Item]", self.source))
         try:
             async for item in items:
                 yield item

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing, suppress
 from typing import Any
@@ -56,7 +56,7 @@ class EventStreamResponse(StreamingHttpResponse):
         super().__init__(body, content_type=get_dialect(dialect).content_type, headers=HEADERS)
 
     @property
-    def is_async(self) -> bool:  # type: ignore[override] - an attribute that Django sets from the body's type
+    def is_async(self) -> bool:  # type: ignore[override]  # an attribute that Django sets from the body's type
         """Whether the server that asked will iterate asynchronously."""
         if isinstance(self._request, ASGIRequest) or _in_event_loop():
             return True
@@ -105,12 +105,12 @@ class _Body:
         until, is_left = time.monotonic() + settings.SSE_MAX_SECONDS, True
         try:
             yield self.dialect.prelude(settings.SSE_RETRY)
-            with closing(batches(self.message, self.after, beat=settings.SSE_HEARTBEAT)) as stream:
-                with suppress(Message.DoesNotExist):
-                    for events in stream:
-                        yield self.dialect.encode(events) or self.dialect.heartbeat
-                        if time.monotonic() > until:
-                            break
+            stream = batches(self.message, self.after, beat=settings.SSE_HEARTBEAT)
+            with closing(stream), suppress(Message.DoesNotExist):
+                for events in stream:
+                    yield self.dialect.encode(events) or self.dialect.heartbeat
+                    if time.monotonic() > until:
+                        break
             is_left = False
         finally:
             self._close(is_left)
@@ -120,7 +120,8 @@ class _Body:
         try:
             await sync_to_async(release)()
             yield self.dialect.prelude(settings.SSE_RETRY)
-            async with aclosing(abatches(self.message, self.after, beat=settings.SSE_HEARTBEAT)) as stream:
+            stream = abatches(self.message, self.after, beat=settings.SSE_HEARTBEAT)
+            async with aclosing(stream):
                 with suppress(Message.DoesNotExist):
                     async for events in stream:
                         yield self.dialect.encode(events) or self.dialect.heartbeat
@@ -137,10 +138,10 @@ class _Body:
 
 async def _pumped(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Iterate a sync body (a middleware has wrapped ours) in a thread of its own."""
-    loop, end = asyncio.get_running_loop(), object()
+    loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, "converse-body") as thread:
-        while (part := await loop.run_in_executor(thread, next, parts, end)) is not end:
-            yield part  # type: ignore[misc] - object() is only the end
+        while (part := await loop.run_in_executor(thread, next, parts, None)) is not None:
+            yield part
 
 
 async def _nothing() -> None:
@@ -170,7 +171,7 @@ def stream_response(
     return EventStreamResponse(message, dialect=dialect, on_disconnect=on_disconnect, request=request)
 
 
-astream_response: Callable[..., Any] = sync_to_async(stream_response)
+astream_response = sync_to_async(stream_response)
 
 
 def follow_response(request: HttpRequest, message: Message) -> HttpResponseBase:

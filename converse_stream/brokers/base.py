@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 
 class Broker(ABC):
-    """A way to tell other processes that messages have news. Text never travels here, and losing a hint costs only time."""
+    """A way to tell other processes that messages have news. No text travels here; a lost hint costs only time."""
 
     @abstractmethod
     def publish(self, message_ids: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from django.db import DatabaseError, InterfaceError, connections
 
+from converse_stream.brokers import configured, local
 from converse_stream.conf import settings
 from converse_stream.events import ENDINGS, Event, unfold
 from converse_stream.feed import reading
@@ -25,6 +27,33 @@ LEASE_INTERVAL = 1.0
 """Seconds between two looks at the leases of followed messages."""
 LINGER = 30.0
 """Seconds a message's events stay in memory after its last viewer left."""
+
+
+_feed: Feed | None = None
+
+
+def get_feed() -> Feed:
+    """Return the process's feed."""
+    global _feed
+    if _feed is None:
+        _feed = Feed()
+        local.listen(on_committed=_feed.on_committed, on_hint=_feed.on_hint)
+        configured()  # begins to listen
+    return _feed
+
+
+def stop() -> None:
+    """End the feed's thread."""
+    if _feed is not None:
+        _feed.stop()
+
+
+def _forget() -> None:
+    global _feed
+    _feed = None
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 class Feed:

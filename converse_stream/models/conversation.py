@@ -17,7 +17,7 @@ from converse_stream.models.message import Message, Role
 from converse_stream.prompts import PromptMessage
 
 if TYPE_CHECKING:
-    from converse_stream.asking import Source
+    from converse_stream.generation import Source
     from converse_stream.responses import EventStreamResponse
     from converse_stream.writer import PrismStream, StreamOpening
 
@@ -107,7 +107,7 @@ class Conversation(models.Model):
         return await aadd_message(self, role, content, **options)
 
     def history(self, *, parent: Message | None = None) -> list[PromptMessage]:
-        """Return what a model should be told: from the root to `parent`, by default the newest leaf that did not fail."""
+        """Return what a model should be told: from the root to `parent`, or else the newest leaf that did not fail."""
         from converse_stream.models.history import history
 
         return history(self, parent=parent)
@@ -165,7 +165,7 @@ class Conversation(models.Model):
         return start_stream(self, model=model, metadata=metadata, interrupt=interrupt)
 
     def astart_stream(self, **options: Any) -> StreamOpening:
-        """Open an answer as `start_stream` does, from async code: `async with conversation.astart_stream() as stream: …`."""
+        """Open as `start_stream` does, from async code: `async with conversation.astart_stream() as stream: …`."""
         from converse_stream.writer import StreamOpening
 
         return StreamOpening(self, options)

@@ -43,7 +43,7 @@ def figures(message: Message, *, request_id: str = "") -> dict[str, Any]:
     ended = "stream_failed_at" if message.status == Status.FAILED else "stream_completed_at"
     known = [count for count in (message.input_tokens, message.output_tokens) if count is not None]
     kinds = [part["type"] for part in message.parts]
-    values = {
+    return {
         "streamed": True,
         "chunks": message.delta_count,
         "stream_chunks": message.delta_count,
@@ -67,4 +67,3 @@ def figures(message: Message, *, request_id: str = "") -> dict[str, Any]:
         "tool_calls": kinds.count("tool_call"),
         "error": message.error_message or None,
     }
-    return values

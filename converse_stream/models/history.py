@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db.models import QuerySet
 
 from converse_stream.models.conversation import Conversation
 from converse_stream.models.message import Message, Status
@@ -36,7 +37,7 @@ def history(conversation: Conversation, *, parent: Message | None = None) -> lis
 ahistory = sync_to_async(history)
 
 
-def _line(conversation: Conversation, last: Message | None) -> Sequence[Message]:
+def _line(conversation: Conversation, last: Message | None) -> QuerySet[Message]:
     parents: dict[Any, Any] = dict(conversation.messages.values_list("pk", "parent_id"))
     line, at = [], last.pk if last else None
     while at is not None:

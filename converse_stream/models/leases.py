@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import router
-from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from converse_stream.models.endings import end_as_lost
@@ -19,7 +18,7 @@ TWICE = 3.0
 ONCE = 30.0
 """Seconds a lease has to be expired for one sight to prove it."""
 
-_seen: dict[Any, tuple[datetime, float]] = {}
+_seen: dict[Any, tuple[datetime | None, float]] = {}
 
 
 def end_lost(message_ids: Iterable[Any]) -> list[Any]:
@@ -32,10 +31,10 @@ def end_lost(message_ids: Iterable[Any]) -> list[Any]:
     expired = Message.objects.using(using).filter(
         pk__in=list(message_ids), status__in=LIVE_STATUSES, lease_expires_at__lt=Now()
     )
-    long_ago = ExpressionWrapper(Q(lease_expires_at__lt=Now() - timedelta(seconds=ONCE)), BooleanField())
+    long_ago = set(expired.filter(lease_expires_at__lt=Now() - timedelta(seconds=ONCE)).values_list("pk", flat=True))
     ended = []
-    for message in expired.annotate(long_ago=long_ago).defer("parts", "metadata"):
-        if message.long_ago or _seen_before(message):
+    for message in expired.defer("parts", "metadata"):
+        if message.pk in long_ago or _seen_before(message):
             _seen.pop(message.pk, None)
             if end_as_lost(message, message.lease_expires_at):
                 ended.append(message.pk)

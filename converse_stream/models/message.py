@@ -98,12 +98,12 @@ class MessageQuerySet(models.QuerySet["Message"]):
 class _CommittedContent(DeferredAttribute):
     """`message.content`: of a live message the committed text so far, read when asked for."""
 
-    def __get__(self, instance: Message | None, cls: type | None = None) -> Any:
-        if instance is not None and instance.is_live and not instance._state.adding:
+    def __get__(self, instance: models.Model | None, cls: type[models.Model] | None = None) -> Any:
+        if isinstance(instance, Message) and instance.is_live and not instance._state.adding:
             return text_of(instance.committed_parts())
         return super().__get__(instance, cls)
 
-    def __set__(self, instance: Message, value: str) -> None:
+    def __set__(self, instance: models.Model, value: str) -> None:
         instance.__dict__["content"] = value
         instance.__dict__.pop("_committed", None)
 
@@ -182,7 +182,7 @@ class Message(models.Model):
         return self.status in LIVE_STATUSES
 
     def committed_parts(self) -> list[dict[str, Any]]:
-        """Return the parts of what is committed: of a live message those so far (two queries, kept on the instance)."""
+        """Return the parts committed: of a live message those so far (two queries, kept on the instance)."""
         if not self.is_live:
             return list(self.parts)
         if "_committed" not in self.__dict__:

@@ -61,7 +61,7 @@ def _settle(statements: Statements, missing: Sequence[Batch]) -> list[Batch]:
         status, code = standing.get(batch.outbox.pk, ("", ""))
         if status == Status.STREAMING:
             again.append(batch)  # locked by a transaction that may yet be rolled back
-        elif batch.ending is not None and (status, code) == (batch.ending["status"], batch.ending.get("error_code", "")):
+        elif batch.ending and (status, code) == (batch.ending["status"], batch.ending.get("error_code", "")):
             batch.outbox.committed(batch)  # an earlier COMMIT did succeed, only its answer was lost
             local.hint([batch.outbox.message_id])
         else:

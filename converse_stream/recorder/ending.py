@@ -28,10 +28,8 @@ _DETAIL = 2000
 def failure(error: BaseException | str) -> dict[str, Any]:
     """Return the columns of an ending as failed."""
     code = error.code if isinstance(error, GenerationError) else "internal"
-    if isinstance(error, GenerationError | str):
-        detail = str(error)
-    else:
-        detail = f"{type(error).__name__}: {error}"
+    is_ours = isinstance(error, GenerationError | str)
+    detail = str(error) if is_ours else f"{type(error).__name__}: {error}"
     return {
         "status": Status.FAILED,
         "finish_reason": "error",
@@ -69,7 +67,7 @@ def fill(message: Message, outbox: Outbox, events: Iterable[Event]) -> None:
 
 
 def fill_in(outbox: Outbox, known: Mapping[str, Any]) -> None:
-    """Give a message that somebody else has cancelled its writer's figures, once: what was said, when, for how many tokens."""
+    """Give a message that somebody else has cancelled its writer's figures, once."""
     rows = Message.objects.filter(pk=outbox.pk, lease_holder=outbox.holder, status=Status.CANCELLED, delta_count=0)
     message = rows.first()
     if message is None:

@@ -138,37 +138,43 @@ class Recorder:
         rows = sum(len(batch.rows) for batch in batches)
         deltas = sum(len(row.pieces) for batch in batches for row in batch.rows)
         calm, longest = settings.FLUSH_INTERVAL, max(LONGEST_INTERVAL, settings.FLUSH_INTERVAL)
-        self._interval = min(self._interval * 1.25, longest) if deltas < 1.5 * rows else max(self._interval / 1.25, calm)
+        self._interval = (
+            min(self._interval * 1.25, longest) if deltas < 1.5 * rows else max(self._interval / 1.25, calm)
+        )
         self._commit(batches)
 
     def _commit(self, batches: list[Batch]) -> None:
-        since = time.monotonic()
-        pause = 0.05
-        while True:
+        since, pause = time.monotonic(), 0.05
+        again: list[Batch] | None = None
+        while again is None:
             try:
                 again = self._once(batches)
-                break
             except (OperationalError, InterfaceError):
-                if self._stopping and time.monotonic() - since > STOP:
-                    return
                 connections.close_all()
                 logger.warning("the database cannot be written to; trying again", exc_info=True)
-                if time.monotonic() - since > OUTAGE:
-                    for batch in batches:
-                        batch.outbox.break_off(StoreUnavailable(f"the database was away for {OUTAGE:.0f} s"))
+                if not self._outlast(batches, time.monotonic() - since):
+                    return
                 self._pause.wait(pause)
                 pause = min(pause * 2, 2.0)
             except DatabaseError:
                 again = self._commit_one_by_one(batches)
-                break
         for batch in again:
             batch.outbox.give_back(batch)
-            self.note(batch.outbox)
-        for batch in batches:
-            if batch.outbox.ended_as is not None or batch.outbox.lost:
-                self._outboxes.pop(batch.outbox.message_id, None)
-            elif batch.outbox.is_dirty:
-                self.note(batch.outbox)
+        self._sort_out([batch.outbox for batch in batches])
+
+    def _sort_out(self, outboxes: Sequence[Outbox]) -> None:
+        for outbox in outboxes:
+            if outbox.ended_as is not None or outbox.lost:
+                self._outboxes.pop(outbox.message_id, None)
+            elif outbox.is_dirty:
+                self.note(outbox)
+
+    def _outlast(self, batches: list[Batch], seconds: float) -> bool:
+        """Decide what an outage of so many seconds means. Return whether to go on trying."""
+        if seconds > OUTAGE:
+            for batch in batches:
+                batch.outbox.break_off(StoreUnavailable(f"the database was away for {OUTAGE:.0f} s"))
+        return not (self._stopping and seconds > STOP)
 
     def _once(self, batches: list[Batch]) -> list[Batch]:
         again, ended = commit(self._statements(), batches)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Field
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -96,7 +97,7 @@ class Statements:
             for message in messages:
                 message.save(using=self.using, update_fields=list(ENDING))
             return
-        fields = [Message._meta.get_field(name) for name in ("id", *ENDING)]
+        fields = [_field(name) for name in ("id", *ENDING)]
         row = "(" + ", ".join(["%s"] * len(fields)) + ")"
         values = [
             field.get_db_prep_save(field.pre_save(message, add=False), self.connection)
@@ -104,7 +105,8 @@ class Statements:
             for field in fields
         ]
         sets = ", ".join(
-            f"{self._quote(field.column)} = {self._cast(field, number)}" for number, field in enumerate(fields[1:], 2)
+            f"{self._quote(str(field.column))} = {self._cast(field, number)}"
+            for number, field in enumerate(fields[1:], 2)
         )
         sql = (
             f"UPDATE {self.table} SET {sets} FROM (VALUES {', '.join([row] * len(messages))}) AS new "
@@ -114,10 +116,10 @@ class Statements:
             cursor.execute(sql, values)
 
     def _cast(self, field: Any, number: int) -> str:
-        # The columns of VALUES have these names on both. PostgreSQL reads literals as text there; SQLite keeps their types.
+        # The columns of VALUES have these names on both. PostgreSQL takes literals there for text; SQLite does not.
         column = f"new.column{number}"
         if self.connection.vendor == "postgresql":
-            return f"CAST({column} AS {field.rel_db_type(self.connection) if field.is_relation else field.db_type(self.connection)})"
+            return f"CAST({column} AS {field.db_type(self.connection)})"
         return column
 
     def forget_chunks(self, message_ids: Iterable[UUID]) -> None:
@@ -125,7 +127,7 @@ class Statements:
         Chunk.objects.using(self.using).filter(message_id__in=list(message_ids)).delete()
 
     def prune(self, limit: int = 50) -> bool:
-        """Delete the chunks of a few messages that ended more than `CHUNK_RETENTION` ago. Return whether there were any."""
+        """Delete the chunks of a few messages that ended `CHUNK_RETENTION` ago. Return whether there were any."""
         ended = Now() - timedelta(seconds=settings.CHUNK_RETENTION)
         old = Chunk.objects.using(self.using).filter(message__finished_at__lt=ended)
         ids = list(old.order_by().values_list("message_id", flat=True).distinct()[:limit])
@@ -143,13 +145,19 @@ class Statements:
         return set(rows.values_list("pk", flat=True))
 
     def _value(self, name: str, value: Any) -> Any:
-        return Message._meta.get_field(name).get_db_prep_value(value, self.connection)
+        return _field(name).get_db_prep_value(value, self.connection)
 
     def _marks(self, values: list[Any]) -> tuple[str, list[Any]]:
         return ", ".join(["%s"] * len(values)), values
 
     def _quote(self, name: str) -> str:
         return self.connection.ops.quote_name(name)
+
+
+def _field(name: str) -> Field[Any, Any]:
+    field = Message._meta.get_field(name)
+    assert isinstance(field, Field)
+    return field
 
 
 def _uuid(value: Any) -> UUID:

@@ -11,7 +11,7 @@ logger = logging.getLogger("converse_stream")
 
 
 class InlineRunner(Runner):
-    """Runs in the caller's thread; only a provider's event loop has one of its own, and it never touches the database."""
+    """Runs in the caller's thread; a provider's event loop has one of its own, which never touches the database."""
 
     def submit(self, generation: Generation) -> None:
         """Write the whole answer. Its errors are on the message, as with every runner."""

@@ -75,7 +75,7 @@ class PrismStream:
         return self
 
     def tool_call(self, id: str, name: str, arguments: Any, raw: str = "") -> Self:
-        """Record a request to run a tool; `arguments` is JSON, `raw` the text it was parsed from. Return when committed."""
+        """Record a request to run a tool: `arguments` is JSON, `raw` its text as written. Return when committed."""
         return self._part(ToolCall(id, name, arguments, raw))
 
     def tool_result(self, id: str, name: str, result: Any, is_error: bool = False) -> Self:

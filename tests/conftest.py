@@ -1,0 +1,68 @@
+"""What a test needs beside Python: a test whose service is missing is skipped, or fails where services are required."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from shutil import which
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+
+from converse_stream import database, feed, recorder
+from converse_stream.models import Conversation
+
+REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+
+
+def _lacks_postgres() -> str:
+    engine = settings.DATABASES["default"]["ENGINE"]
+    return "" if engine.endswith("postgresql") else "runs on PostgreSQL only: set DATABASE_URL"
+
+
+def _lacks_redis() -> str:
+    url = urlsplit(REDIS_URL)
+    try:
+        socket.create_connection((url.hostname, url.port or 6379), timeout=2).close()
+    except OSError as error:
+        return f"no Redis at {url.hostname}:{url.port or 6379} ({error})"
+    return ""
+
+
+def _lacks_browser() -> str:
+    if not find_spec("playwright"):
+        return "playwright is not installed: make dev"
+    return "" if which("chromium") else "Chromium is not installed"
+
+
+LACKS: dict[str, Callable[[], str]] = {"postgres": _lacks_postgres, "redis": _lacks_redis, "browser": _lacks_browser}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark, lacks in LACKS.items():
+        if item.get_closest_marker(mark) and (reason := lacks()):
+            if os.environ.get("CONVERSE_REQUIRE_SERVICES"):
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _no_threads_left(_django_db_marker: None) -> Iterator[None]:
+    """End what runs in the background before the test's database is emptied or dropped."""
+    yield
+    recorder.stop()
+    feed.stop()
+    database.close_pool()
+
+
+@pytest.fixture
+def user() -> User:
+    return User.objects.create_user("ada", password="ada")
+
+
+@pytest.fixture
+def conversation(user: User) -> Conversation:
+    return Conversation.objects.create(owner=user)

@@ -1,0 +1,69 @@
+import pytest
+
+from converse_stream.models import Conversation
+from converse_stream.models.history import INTERRUPTED
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def told(conversation: Conversation) -> list[tuple[str, str]]:
+    return [(message.role, message.text) for message in conversation.history()]
+
+
+def test_the_system_prompt_comes_first(conversation: Conversation) -> None:
+    conversation.system_prompt = "Be brief."
+    conversation.add_user_message("hi")
+
+    assert told(conversation) == [("system", "Be brief."), ("user", "hi")]
+
+
+def test_a_failed_answer_is_not_told(conversation: Conversation) -> None:
+    conversation.add_user_message("one")
+    with pytest.raises(ZeroDivisionError), conversation.start_stream() as stream:
+        stream.append("half")
+        raise ZeroDivisionError
+    conversation.add_user_message("two")
+
+    assert told(conversation) == [("user", "one"), ("user", "two")]
+
+
+def test_a_stopped_answer_is_told_if_it_said_something(conversation: Conversation) -> None:
+    conversation.add_user_message("one")
+    conversation.start_stream().append("half an answer").cancel()
+    conversation.add_user_message("two")
+    conversation.start_stream().cancel()
+    conversation.add_user_message("three")
+
+    assert told(conversation) == [("user", "one"), ("assistant", "half an answer"), ("user", "two"), ("user", "three")]
+
+
+def test_of_a_failed_answer_finished_tool_calls_are_told(conversation: Conversation) -> None:
+    conversation.add_user_message("book it")
+    with pytest.raises(ZeroDivisionError), conversation.start_stream() as stream:
+        stream.append("I will").tool_call("1", "book", {"seat": 3}).tool_result("1", "book", "booked")
+        stream.tool_call("2", "pay", {})
+        raise ZeroDivisionError
+    conversation.add_user_message("and?")
+
+    _asked, answer, _and = conversation.history()
+
+    assert [(part["type"], part["id"]) for part in answer.parts] == [("tool_call", "1"), ("tool_result", "1")]
+
+
+def test_a_dangling_call_gets_a_result(conversation: Conversation) -> None:
+    conversation.add_user_message("book it")
+    with conversation.start_stream() as stream:
+        stream.tool_call("1", "book", {})
+
+    call, result = conversation.history()[-1].parts
+
+    assert call["type"] == "tool_call"
+    assert result == {"type": "tool_result", "id": "1", "name": "book", "result": INTERRUPTED, "is_error": True}
+
+
+def test_a_branch_is_told_without_its_siblings(conversation: Conversation) -> None:
+    question = conversation.add_user_message("question")
+    conversation.add_assistant_message("first answer")
+    conversation.add_message("assistant", "second answer", parent=question)
+
+    assert told(conversation) == [("user", "question"), ("assistant", "second answer")]
