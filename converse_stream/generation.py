@@ -134,9 +134,7 @@ class _Call:
         return prompt
 
     def end(self, stream: PrismStream) -> None:
-        """Record how the call went, and after a stop the writer's own figures."""
-        if stream.was_stopped:
-            stream.settle()
+        """Record how the call went."""
         if self._attempt is None:
             return
         known = stream.outcome

@@ -109,8 +109,11 @@ class Outbox:
                 text, half = split_half(self._halves.pop(kind, "") + text)
                 if half:
                     self._halves[kind] = half
-            self._add_text(kind, clean_text(text))
-            self._check_limit()
+            text = clean_text(text)
+            room = self.limit - self.position
+            self._add_text(kind, text[:room] if len(text) > room else text)
+            if len(text) > room:
+                raise self._over()
 
     def part(self, kind: str, part: dict[str, Any]) -> None:
         """Take a tool call, tool result or data value. Raise StreamClosed, or TypeError for what is no JSON."""
@@ -118,10 +121,11 @@ class Outbox:
         with self.lock:
             self._check_open()
             self._count()
+            if self.position >= self.limit:
+                raise self._over()
             self._rows.append(Row(kind, self.position, self.position + 1, [data]))
             self._size += len(data)
             self.position += 1
-            self._check_limit()
 
     def end(self, fields: Mapping[str, Any]) -> Future[None]:
         """Take the ending's columns; they are committed together with the last rows."""
@@ -190,9 +194,8 @@ class Outbox:
         if self.is_closed:
             raise self.error or StreamClosed(f"message {self.message_id} has ended")
 
-    def _check_limit(self) -> None:
-        if self.position > self.limit:
-            raise OutputLimit(f"the answer is longer than MAX_OUTPUT_CHARS, {self.limit}")
+    def _over(self) -> OutputLimit:
+        return OutputLimit(f"the answer is longer than MAX_OUTPUT_CHARS, {self.limit}")
 
     def _wait(self) -> Future[None]:
         future: Future[None] = Future()

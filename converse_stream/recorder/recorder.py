@@ -23,8 +23,10 @@ logger = logging.getLogger("converse_stream")
 
 LOOK_INTERVAL = 0.5
 """Seconds between looks at all live messages: a stop is noticed and leases are renewed while a provider is silent."""
+BUSY = 8
+"""Rows in a commit from which on it is worth waiting for more deltas in each."""
 LONGEST_INTERVAL = 0.1
-"""Seconds between commits while most rows hold a single delta."""
+"""Seconds between the commits of a busy process while most rows hold a single delta."""
 STOP = 10.0
 """Seconds a process that exits waits for its last commit."""
 PRUNE_INTERVAL = 60.0
@@ -137,10 +139,11 @@ class Recorder:
             return
         rows = sum(len(batch.rows) for batch in batches)
         deltas = sum(len(row.pieces) for batch in batches for row in batch.rows)
-        calm, longest = settings.FLUSH_INTERVAL, max(LONGEST_INTERVAL, settings.FLUSH_INTERVAL)
-        self._interval = (
-            min(self._interval * 1.25, longest) if deltas < 1.5 * rows else max(self._interval / 1.25, calm)
-        )
+        shortest = settings.FLUSH_INTERVAL
+        if rows >= BUSY and deltas < 1.5 * rows:
+            self._interval = min(self._interval * 1.25, max(LONGEST_INTERVAL, shortest))
+        else:
+            self._interval = max(self._interval / 1.25, shortest)
         self._commit(batches)
 
     def _commit(self, batches: list[Batch]) -> None:

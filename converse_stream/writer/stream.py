@@ -185,6 +185,8 @@ class PrismStream:
                 self._finish(fields)
         except StreamClosed:
             pass  # somebody else was quicker
+        if self.was_stopped:
+            self._settle()
         return isinstance(error, StreamClosed) and self.was_stopped
 
     async def __aenter__(self) -> Self:
@@ -199,6 +201,8 @@ class PrismStream:
                 await self._afinish(fields)
         except StreamClosed:
             pass  # somebody else was quicker
+        if self.was_stopped:
+            await run(self._settle)
         return isinstance(error, StreamClosed) and self.was_stopped
 
     def _leave(self, error: BaseException | None) -> Mapping[str, Any] | None:
@@ -247,18 +251,17 @@ class PrismStream:
             return await sync_to_async(self._finish)(fields)
         self._outbox.end(fields)
         await asyncio.wrap_future(self._recorder.flush(self._outbox))
-        return await run(self._ended) if self._outbox.lost else self._ended()
+        return self._ended()
 
     def _ended(self) -> Message:
         if self._outbox.lost:
-            self.settle()
             raise StreamClosed(f"message {self._outbox.message_id} was ended by somebody else")
         if self._outbox.error is not None:
             raise self._outbox.error
         self.message.__dict__.update(self._outbox.message.__dict__)
         return self.message
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """After a stop by somebody else: add the writer's own figures to the row, once, and read it."""
         fill_in(self._outbox, self.outcome.columns())
         self.message.refresh_from_db()
