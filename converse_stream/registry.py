@@ -1,0 +1,90 @@
+"""The registry: which provider a name like "openai:gpt-6-luna" stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from converse_stream.conf import settings
+from converse_stream.exceptions import UnknownModel
+from converse_stream.providers.base import Provider
+
+BUILT_IN: Mapping[str, str] = {
+    "demo": "converse_stream.providers.demo.Demo",
+    "openai": "converse_stream.providers.openai.OpenAI",
+}
+"""The class of each provider that ships with the package."""
+COMPATIBLE = "converse_stream.providers.openai.ChatCompletions"
+"""The class of an entry that has a `base_url` and nothing else to go by."""
+_FOR_ALL = frozenset({"class", "model", "options"})
+
+
+def provider(model: str | Provider | None = None, **options: Any) -> Provider:
+    """Return the provider for `"provider:model"` or `"provider"`; without one, for DEFAULT_MODEL.
+
+    Its options are DEFAULT_OPTIONS, beneath those of its entry in PROVIDERS, beneath those given.
+    Raise UnknownModel for a name nobody has, ImproperlyConfigured for an entry that cannot work.
+    """
+    if isinstance(model, Provider):
+        return _with_options(model, model.model, options)
+    named = model or settings.DEFAULT_MODEL
+    if isinstance(named, Provider):
+        return _with_options(named, named.model, options)
+    name, _, model_name = str(named).partition(":")
+    entry = _entry(name)
+    if isinstance(entry, Provider):
+        return _with_options(entry, model_name or entry.model, options)
+    return _build(name, model_name, entry, options)
+
+
+def _entry(name: str) -> Provider | Mapping[str, Any]:
+    entries = settings.PROVIDERS
+    if name not in entries and name not in BUILT_IN:
+        known = ", ".join(sorted({*BUILT_IN, *entries}))
+        raise UnknownModel(f"no provider {name[:60]!r}; known are {known}. Others go into CONVERSE_STREAM['PROVIDERS']")
+    entry = entries.get(name, {})
+    if not isinstance(entry, Provider | Mapping):
+        raise _misconfigured(name, f"must be a dict or a Provider, not {type(entry).__name__}")
+    return entry
+
+
+def _build(name: str, model: str, entry: Mapping[str, Any], options: Mapping[str, Any]) -> Provider:
+    kind = _class(name, entry)
+    config = {key: value for key, value in entry.items() if key not in _FOR_ALL}
+    if kind.config_keys is not None and not kind.config_keys.issuperset(config):
+        unknown = ", ".join(sorted(map(str, set(config) - kind.config_keys)))
+        known = ", ".join(sorted(kind.config_keys | _FOR_ALL))
+        raise _misconfigured(name, f"has unknown keys: {unknown}; known are {known}")
+    own = entry.get("options") or {}
+    if not isinstance(own, Mapping):
+        raise _misconfigured(name, f"has options that are no dict but {type(own).__name__}")
+    merged = {**settings.DEFAULT_OPTIONS, **own, **options}
+    try:
+        return kind(name, model or entry.get("model") or "", options=merged, config=config)
+    except (TypeError, ValueError) as error:
+        raise _misconfigured(name, f"cannot be used: {error}") from error
+
+
+def _class(name: str, entry: Mapping[str, Any]) -> type[Provider]:
+    given = entry.get("class") or BUILT_IN.get(name) or (COMPATIBLE if entry.get("base_url") else None)
+    if given is None:
+        raise _misconfigured(name, "needs a 'class', or the 'base_url' of a server that speaks OpenAI's format")
+    if isinstance(given, str):
+        try:
+            given = import_string(BUILT_IN.get(given, given))
+        except ImportError as error:
+            raise _misconfigured(name, f"names a class that cannot be imported: {error}") from error
+    if not (isinstance(given, type) and issubclass(given, Provider)):
+        raise _misconfigured(name, f"names a class that is no subclass of Provider: {given!r}")
+    return given
+
+
+def _with_options(chosen: Provider, model: str, options: Mapping[str, Any]) -> Provider:
+    return chosen.replaced(model=model, options={**settings.DEFAULT_OPTIONS, **chosen.options, **options})
+
+
+def _misconfigured(name: str, what: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"CONVERSE_STREAM['PROVIDERS'][{name!r}] {what}")

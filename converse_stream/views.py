@@ -1,0 +1,44 @@
+"""Plain views for pages that use no REST framework: follow a message, stop a message, by session."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_GET, require_POST
+
+from converse_stream.models import Message, Role
+from converse_stream.responses import follow_response
+
+
+@require_GET
+def follow(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Stream a message of the signed-in user from `?after=` or `Last-Event-ID` to its ending."""
+    message = _own(request, pk)
+    return follow_response(request, message) if isinstance(message, Message) else message
+
+
+@require_POST
+@csrf_protect
+@never_cache
+def cancel(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Stop a message of the signed-in user and return it as it then is; what has ended stays as it was."""
+    message = _own(request, pk)
+    if not isinstance(message, Message):
+        return message
+    message.cancel()
+    return JsonResponse(message.to_dict())
+
+
+def _own(request: HttpRequest, pk: UUID) -> Message | JsonResponse:
+    """Return the user's message, or the refusal: JSON, since it is a script that reads it."""
+    if not request.user.is_authenticated:
+        return _refusal(403, "login_required", _("Please sign in."))
+    message = Message.objects.for_user(request.user).exclude(role=Role.SYSTEM).filter(pk=pk).first()
+    return message or _refusal(404, "not_found", _("This message does not exist."))
+
+
+def _refusal(status: int, code: str, message: str) -> JsonResponse:
+    headers = {"Cache-Control": "no-store"}
+    return JsonResponse({"error": {"code": code, "message": message}}, status=status, headers=headers)
