@@ -43,7 +43,7 @@ def _group(value: object) -> bool:
 
 
 def _cache(value: object) -> bool:
-    return value is None or value in django_setting("CACHES", {})
+    return value is None or (isinstance(value, str) and value in django_setting("CACHES", {}))
 
 
 EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
@@ -91,7 +91,7 @@ def _wrong_values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
 
 
 def _runner() -> Iterator[CheckMessage]:
-    if settings.RUNNER not in BUILT_IN and not _is_reachable(settings.RUNNER):
+    if settings.RUNNER not in tuple(BUILT_IN) and not _is_reachable(settings.RUNNER):
         expected = f"{', '.join(BUILT_IN)} or the dotted path of a Runner"
         yield Error(f"RUNNER is {settings.RUNNER!r}.", hint=f"Expected {expected}.", id="converse_stream.E002")
 
@@ -112,11 +112,12 @@ def _providers() -> Iterator[CheckMessage]:
     yield from (Warning(message, id="converse_stream.W002") for message in sorted(said))
 
 
-def _is_reachable(path: Any) -> bool:
+def _is_reachable(path: object) -> bool:
+    if not isinstance(path, str):
+        return False
     try:
         import_string(path)
-    except (ImportError, AttributeError):
-        # What is no text has no dots to split at.
+    except ImportError:
         return False
     return True
 

@@ -16,7 +16,7 @@ them. Beside them:
     {"type": "error", "code", "message", "request"}    the socket stays open; `request` is what was asked
 
 with the codes bad_json, bad_request, not_found (for another user's message too), bad_cursor, too_many_follows,
-too_large and internal. The socket is closed with 4401 when nobody is signed in and with 1009 after a frame that is
+too_large and internal. The socket is closed with 4401 when nobody is signed in and with 4413 after a frame that is
 too large; a foreign Origin, or none, is refused before the socket opens, by the rule of Channels'
 AllowedHostsOriginValidator. A second follow of a message replaces the first. A stop is answered by the
 message's ending.
@@ -44,7 +44,7 @@ from converse_stream.cleaning import clean_text
 from converse_stream.dialects.native import payload
 from converse_stream.events import Event, dumps
 from converse_stream.exceptions import InternalError, MalformedCursor
-from converse_stream.feed import AFTER_ENDING, parse
+from converse_stream.feed import AFTER_ENDING, afollow, parse
 from converse_stream.models import Message, Role
 
 logger = logging.getLogger("converse_stream")
@@ -52,7 +52,8 @@ logger = logging.getLogger("converse_stream")
 MAX_FOLLOWS = 32
 MAX_FRAME_BYTES = 16_384
 NOT_SIGNED_IN = 4401
-TOO_LARGE = 1009
+TOO_LARGE = 4413
+"""Not 1009: daphne cannot send a code below 3000."""
 
 User = AbstractBaseUser | AnonymousUser
 
@@ -166,7 +167,7 @@ class ConverseConsumer(AsyncWebsocketConsumer):
             await self.send(dumps({"type": "end", "message": message_id}))
             return
         try:
-            async with aclosing(message.afollow(after=position)) as events:
+            async with aclosing(afollow(message, after=position)) as events:
                 async for event in events:
                     await self.send(_encoded(event))
         except Message.DoesNotExist as error:

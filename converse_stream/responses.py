@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing, suppress
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import SyncToAsync, sync_to_async
 from django.core.handlers.asgi import ASGIRequest
@@ -78,7 +78,10 @@ class EventStreamResponse(StreamingHttpResponse):
 
     def __iter__(self) -> Iterator[bytes]:
         body = self._iterator
-        return map(self.make_bytes, body if hasattr(body, "__iter__") else iterate(lambda: aiter(body), _nothing))
+        parts = iter(body) if hasattr(body, "__iter__") else iterate(lambda: aiter(body), _nothing)
+        if hasattr(parts, "close"):
+            cast(Any, self)._resource_closers.append(parts.close)
+        return map(self.make_bytes, parts)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         body = self._iterator

@@ -8,8 +8,10 @@ from shutil import which
 from urllib.parse import urlsplit
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connections
 
 from converse_stream import database, feed, recorder
 from converse_stream.models import Conversation
@@ -56,6 +58,7 @@ def _no_threads_left(_django_db_marker: None) -> Iterator[None]:
     recorder.stop()
     feed.stop()
     database.close_pool()
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture

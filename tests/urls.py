@@ -7,4 +7,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("converse_stream.api.urls")),
     path("converse/", include("converse_stream.urls")),
+    path("streaming/", include("tests.streaming")),
 ]

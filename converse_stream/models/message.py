@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -231,7 +231,7 @@ class Message(models.Model):
 
     # The public door: each of these is implemented in the layer that owns it.
 
-    def follow(self, *, after: int | str = 0, timeout: float | None = None) -> Iterator[Event]:
+    def follow(self, *, after: int | str = 0, timeout: float | None = None) -> Generator[Event, None, None]:
         """Follow the committed message from a position or cursor to its ending.
 
         Raise TimeoutError when nothing happened for `timeout` seconds.
@@ -240,7 +240,7 @@ class Message(models.Model):
 
         return follow(self, after=after, timeout=timeout)
 
-    def afollow(self, *, after: int | str = 0, timeout: float | None = None) -> AsyncIterator[Event]:
+    def afollow(self, *, after: int | str = 0, timeout: float | None = None) -> AsyncGenerator[Event, None]:
         """Follow as `follow` does, from async code."""
         from converse_stream.feed import afollow
 

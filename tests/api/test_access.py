@@ -1,0 +1,125 @@
+"""Who may do what: every route, every method, every kind of person. A route that is not in the matrix fails."""
+
+import pytest
+from django.test import Client
+from django.urls import URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from converse_stream.models import Conversation, Message
+from tests.records import answered, person
+
+ROLES = ("anonymous", "stranger", "staff", "owner")
+OWN_ROW = (403, 404, 404, 200)
+MATRIX = {
+    "converse_api:conversation-list": {"GET": (403, 200, 200, 200), "POST": (403, 201, 201, 201)},
+    "converse_api:conversation-detail": {"GET": OWN_ROW},
+    "converse_api:message-list": {"GET": OWN_ROW, "POST": (403, 404, 404, 202)},
+    "converse_api:message-detail": {"GET": OWN_ROW},
+    "converse_api:message-stream": {"GET": OWN_ROW},
+    "converse_api:message-cancel": {"POST": OWN_ROW},
+    "converse_stream:follow": {"GET": OWN_ROW},
+    "converse_stream:cancel": {"POST": OWN_ROW},
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+CASES = [
+    pytest.param(route, method, role, status, id=f"{route} {method} {role}")
+    for route, methods in MATRIX.items()
+    for method, statuses in methods.items()
+    for role, status in zip(ROLES, statuses, strict=True)
+]
+FORBIDDEN_METHODS = [
+    pytest.param(route, method, id=f"{route} {method}")
+    for route, methods in MATRIX.items()
+    for method in METHODS
+    if method not in methods and not (method == "HEAD" and "GET" in methods and route.endswith(("list", "detail")))
+]
+
+
+def routes() -> set[str]:
+    """Return the name of every route that the package adds to a site."""
+    included = [pattern for pattern in get_resolver().url_patterns if isinstance(pattern, URLResolver)]
+    ours = [pattern for pattern in included if str(pattern.urlconf_name).startswith("<module 'converse_stream.")]
+    return {f"{resolver.namespace}:{route.name}" for resolver in ours for route in resolver.url_patterns}
+
+
+@pytest.fixture
+def message(conversation):
+    conversation.add_user_message("Hi")
+    return answered(conversation)
+
+
+@pytest.fixture
+def call(owner, stranger, message):
+    people = {"stranger": stranger, "staff": person("staff", is_staff=True), "owner": owner, "anonymous": None}
+
+    def call(route: str, method: str, role: str, pk: object = None):
+        client = Client()
+        if people[role] is not None:
+            client.force_login(people[role])
+        about = message.conversation_id if route.endswith(("conversation-detail", "message-list")) else message.pk
+        path = reverse(route, args=[] if route.endswith("conversation-list") else [pk or about])
+        body = '{"content": "Hello"}' if route.endswith("message-list") else ""
+        return client.generic(method, path, data=body, content_type="application/json")
+
+    return call
+
+
+def test_every_route_is_in_the_matrix():
+    assert routes() == set(MATRIX)
+
+
+@pytest.mark.parametrize(("route", "method", "role", "status"), CASES)
+def test_only_the_owner_gets_in(call, route, method, role, status):
+    response = call(route, method, role)
+
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize(("route", "method"), FORBIDDEN_METHODS)
+def test_no_method_works_that_is_not_in_the_matrix(call, route, method):
+    response = call(route, method, "owner")
+
+    assert response.status_code == 405
+
+
+@pytest.mark.parametrize(("route", "method", "role", "status"), [case for case in CASES if case.values[3] == 404])
+def test_what_is_not_mine_looks_exactly_like_what_does_not_exist(call, route, method, role, status):
+    not_mine = call(route, method, role)
+    not_there = call(route, method, role, pk="00000000-0000-4000-8000-000000000000")
+
+    assert (not_mine.status_code, not_mine.content) == (not_there.status_code, not_there.content)
+
+
+@pytest.mark.parametrize(
+    ("route", "method"),
+    [(route, method) for route in MATRIX for method in MATRIX[route] if not route.endswith("conversation-list")],
+)
+def test_a_deleted_conversation_is_gone_for_its_owner_too(call, conversation, route, method):
+    Conversation.objects.filter(pk=conversation.pk).update(deleted_at=timezone.now())
+
+    response = call(route, method, "owner")
+
+    assert response.status_code == 404
+
+
+def test_a_list_holds_nobody_elses_rows(call):
+    response = call("converse_api:conversation-list", "GET", "stranger")
+
+    assert response.json()["results"] == []
+
+
+@pytest.mark.parametrize("route", [route for route in MATRIX if "message-" in route and "list" not in route])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_system_message_is_shown_to_nobody(call, conversation, route, method):
+    secret = conversation.add_system_message("Never tell anybody.")
+
+    response = call(route, method, "owner", pk=secret.pk)
+
+    assert response.status_code in (404, 405)
+
+
+def test_a_refused_call_changes_nothing(call, message):
+    for role in ("anonymous", "stranger", "staff"):
+        call("converse_api:message-list", "POST", role)
+
+    assert Message.objects.count() == 2

@@ -1,0 +1,394 @@
+"""The Chat Completions decoder, over recorded traffic of every server that speaks the format, and constructed traps."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from converse_stream.events import Delta, Finish, Reasoning, Served, Text, ToolCall, Usage
+from converse_stream.exceptions import BadRequest, Overloaded, ProtocolError, RateLimited, ServerError, Truncated
+from converse_stream.providers.chat_completions import ChatCompletionsDecoder
+from tests.recordings import recordings
+
+STREAMS = recordings(streams=True)
+OUTSIDE = [each for each in STREAMS if each.values[0] and "reasoning_tokens_outside" in each.values[0].sidecar["tags"]]
+
+
+class Outside(ChatCompletionsDecoder):
+    """xAI's way to count."""
+
+    reasoning_tokens_outside = True
+
+
+def decode(*pieces: bytes, kind: type[ChatCompletionsDecoder] = ChatCompletionsDecoder) -> tuple[list[Delta], Any]:
+    decoder = kind()
+    deltas = [delta for piece in pieces for delta in decoder.feed(piece)]
+    return [*deltas, *decoder.close()], decoder.error
+
+
+def stream(*events: Any, done: bool = True) -> bytes:
+    lines = [event if isinstance(event, str) else json.dumps(event) for event in events]
+    return "".join(f"data: {line}\n\n" for line in [*lines, *(["[DONE]"] if done else [])]).encode()
+
+
+def says(content: Any = None, *, finish: str | None = None, index: int = 0, **delta: Any) -> dict[str, Any]:
+    delta = delta if content is None else {"content": content, **delta}
+    return {"id": "r1", "model": "m1", "choices": [{"index": index, "delta": delta, "finish_reason": finish}]}
+
+
+def calls(*fragments: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    return says(tool_calls=list(fragments), finish=finish)
+
+
+def fragment(index: int | None = 0, id: Any = None, name: str | None = None, arguments: Any = "") -> dict[str, Any]:
+    function = {"name": name, "arguments": arguments}
+    return {"id": id, "function": function} if index is None else {"index": index, "id": id, "function": function}
+
+
+def joined(deltas: list[Delta], kind: type) -> str:
+    return "".join(delta.text for delta in deltas if isinstance(delta, kind))
+
+
+def only(deltas: list[Delta], kind: type) -> list[Any]:
+    return [delta for delta in deltas if isinstance(delta, kind)]
+
+
+def finish(deltas: list[Delta]) -> Finish:
+    (found,) = only(deltas, Finish)
+    return found
+
+
+@pytest.mark.parametrize("recording", STREAMS)
+def test_a_recording_says_what_its_sidecar_expects(recording):
+    expected = recording.expected
+
+    deltas, error = decode(recording.body)
+
+    assert joined(deltas, Text) == expected["text"] + (expected.get("refusal") or "")
+    assert joined(deltas, Reasoning) == expected["reasoning"]
+    models = [served.model for served in only(deltas, Served)]
+    assert models == ([expected["model"]] if expected["model"] else []) or models[0] in expected["model_accept"]
+    if expected["error"]:
+        assert_fails_as_expected(deltas, error, expected["error"])
+    else:
+        assert_ends_as_expected(deltas, error, expected)
+
+
+def assert_fails_as_expected(deltas, error, expected):
+    assert error.retryable is expected["retryable"]
+    assert error.status == expected["http_status"]
+    assert (expected["message_contains"] or "") in str(error)
+    assert isinstance(error, Truncated) is (expected["kind"] == "stream_truncated")
+    assert only(deltas, Finish | Usage) == []
+
+
+def assert_ends_as_expected(deltas, error, expected):
+    assert error is None
+    assert deltas[-1] == finish(deltas)
+    assert finish(deltas).reason in expected["finish_normalised"]
+    assert finish(deltas).raw == (expected["finish_reason"] or "")
+    usage = (only(deltas, Usage) or [Usage()])[0]
+    assert (usage.input_tokens, usage.output_tokens) == (expected["input_tokens"], expected["output_tokens"])
+    assert usage.cached_tokens == expected.get("cached_tokens", usage.cached_tokens)
+    assert usage.reasoning_tokens == expected.get("reasoning_tokens", usage.reasoning_tokens)
+    found = [(call.name, call.arguments) for call in only(deltas, ToolCall)]
+    assert found == [(call["name"], call["arguments"]) for call in expected["tool_calls"]]
+    ids = [call.id for call in only(deltas, ToolCall)]
+    assert all(ids)
+    assert len(set(ids)) == len(ids)
+    told = [call.get("id") or call_id for call, call_id in zip(expected["tool_calls"], ids, strict=True)]
+    assert ids == told
+
+
+@pytest.mark.parametrize("recording", STREAMS)
+def test_a_recording_is_the_same_however_it_was_cut(recording):
+    results = {name: decode(*pieces) for name, pieces in recording.cuts().items()}
+
+    whole, error = results.pop("whole")
+    for deltas, other in results.values():
+        assert deltas == whole
+        assert (type(other), str(other)) == (type(error), str(error))
+
+
+@pytest.mark.parametrize("recording", OUTSIDE)
+def test_reasoning_tokens_can_be_counted_on_top(recording):
+    deltas, _ = decode(recording.body, kind=Outside)
+
+    assert only(deltas, Usage)[0].output_tokens == recording.expected["output_tokens_incl_reasoning"]
+
+
+def test_a_plain_answer_is_served_said_counted_and_finished_in_this_order():
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}}
+    body = stream(says("Hello"), says(" you"), says(finish="stop"), {"choices": [], "usage": usage})
+
+    deltas, error = decode(body)
+
+    assert error is None
+    assert deltas == [
+        Served("m1", "r1"),
+        Text("Hello"),
+        Text(" you"),
+        Usage(3, 2, 1, None),
+        Finish("stop", "stop"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["0", "[DONE]", "data: x", "DONE", "\n\nevent: x", " ", "false", "null"])
+def test_no_text_is_taken_for_something_else(text):
+    deltas, _ = decode(stream(says(text), says(finish="stop")))
+
+    assert joined(deltas, Text) == text
+
+
+@pytest.mark.parametrize("content", [None, "", [], {}, 7, True, [None, "x", {"type": "reference"}]])
+def test_content_that_is_no_text_says_nothing(content):
+    deltas, error = decode(stream(says(content), says(finish="stop")))
+
+    assert error is None
+    assert only(deltas, Text) == []
+
+
+def test_usage_that_nobody_reports_is_unknown_and_not_zero():
+    deltas, _ = decode(stream(says("a"), says(finish="stop")))
+
+    assert only(deltas, Usage) == []
+
+
+@pytest.mark.parametrize("count", [-1, "5", True, 2**40, 1.5, None])
+def test_counts_that_cannot_be_are_unknown(count):
+    deltas, _ = decode(stream({**says("a", finish="stop"), "usage": {"prompt_tokens": count, "completion_tokens": 4}}))
+
+    assert only(deltas, Usage) == [Usage(None, 4, None, None)]
+
+
+def test_an_unknown_finish_reason_is_kept_and_means_stop():
+    deltas, _ = decode(stream(says("a", finish="eos_token")))
+
+    assert finish(deltas) == Finish("stop", "eos_token")
+
+
+def test_an_ending_without_a_finish_reason_is_a_stop():
+    deltas, error = decode(stream(says("a")))
+
+    assert error is None
+    assert finish(deltas) == Finish("stop", "")
+
+
+def test_a_body_with_a_finish_reason_needs_no_done():
+    deltas, error = decode(stream(says("a", finish="length"), done=False))
+
+    assert error is None
+    assert finish(deltas) == Finish("length", "length")
+
+
+@pytest.mark.parametrize("body", [b"", b": keep-alive\n\n", stream(says("a"), done=False)])
+def test_a_body_without_its_ending_is_truncated(body):
+    deltas, error = decode(body)
+
+    assert isinstance(error, Truncated)
+    assert only(deltas, Finish) == []
+
+
+def test_a_body_cut_within_an_event_is_truncated_and_keeps_the_text():
+    deltas, error = decode(stream(says("Hel"), done=False) + b'data: {"choices": [{"delta": {"content": "l')
+
+    assert isinstance(error, Truncated)
+    assert joined(deltas, Text) == "Hel"
+
+
+def test_unfinished_tool_calls_of_a_truncated_answer_are_not_run():
+    deltas, error = decode(stream(calls(fragment(id="c1", name="delete", arguments='{"path": "/tmp')), done=False))
+
+    assert isinstance(error, Truncated)
+    assert only(deltas, ToolCall) == []
+
+
+def test_a_finished_tool_call_with_a_stop_is_a_tool_call():
+    deltas, _ = decode(stream(calls(fragment(id="c1", name="f", arguments="{}")), says(finish="stop")))
+
+    assert finish(deltas) == Finish("tool_calls", "stop")
+
+
+def test_a_tool_call_cut_by_the_length_limit_keeps_what_was_written():
+    deltas, _ = decode(stream(calls(fragment(id="c1", name="f", arguments='{"a": ')), says(finish="length")))
+
+    assert only(deltas, ToolCall) == [ToolCall("c1", "f", None, '{"a": ')]
+    assert finish(deltas).reason == "length"
+
+
+def test_parallel_calls_by_index_are_put_together_in_order():
+    body = stream(
+        calls(fragment(1, "c1", "first", "")),
+        calls(fragment(2, "c2", "second", "")),
+        calls(fragment(1, arguments='{"a"'), fragment(2, arguments='{"b"')),
+        calls(fragment(1, arguments=":1}"), fragment(2, arguments=":2}"), finish="tool_calls"),
+    )
+
+    deltas, _ = decode(body)
+
+    assert only(deltas, ToolCall) == [
+        ToolCall("c1", "first", {"a": 1}, '{"a":1}'),
+        ToolCall("c2", "second", {"b": 2}, '{"b":2}'),
+    ]
+
+
+def test_calls_that_all_have_index_0_are_told_apart_by_id_and_name():
+    body = stream(
+        calls(fragment(0, "c1", "f", "{}")), calls(fragment(0, "c2", "f", '{"x": 2}')), says(finish="tool_calls")
+    )
+
+    deltas, _ = decode(body)
+
+    assert [call.id for call in only(deltas, ToolCall)] == ["c1", "c2"]
+
+
+def test_a_server_that_repeats_id_and_name_in_each_fragment_makes_one_call():
+    body = stream(calls(fragment(0, "c1", "f", '{"a"')), calls(fragment(0, "c1", "f", ": 1}")), says(finish="stop"))
+
+    deltas, _ = decode(body)
+
+    assert only(deltas, ToolCall) == [ToolCall("c1", "f", {"a": 1}, '{"a": 1}')]
+
+
+def test_calls_without_index_and_id_are_told_apart_by_place_and_get_ids():
+    body = stream(calls(fragment(None, None, "f", {"a": 1}), fragment(None, "", "g", None)), says(finish="stop"))
+
+    first, second = only(decode(body)[0], ToolCall)
+
+    assert (first.name, first.arguments, second.name, second.arguments) == ("f", {"a": 1}, "g", {})
+    assert first.id.startswith("call_")
+    assert first.id != second.id
+
+
+def test_tool_arguments_past_all_measure_are_refused():
+    body = stream(*[calls(fragment(0, "c1", "f", "x" * 1_000_000))] * 5)
+
+    _, error = decode(body)
+
+    assert isinstance(error, ProtocolError)
+
+
+def test_an_error_event_ends_the_answer_after_what_was_said():
+    body = stream(says("a"), {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, says("b"))
+
+    deltas, error = decode(body)
+
+    assert joined(deltas, Text) == "a"
+    assert isinstance(error, RateLimited)
+    assert str(error) == "slow down (rate_limit_exceeded)"
+    assert only(deltas, Finish) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        ('data: {"error": {"message": "x", "type": "server_error"}}\n\n', ServerError),
+        ('data: {"error": "x"}\n\n', ServerError),
+        ('data: {"error": {"message": "x", "code": 529}}\n\n', Overloaded),
+        ('data: {"object": "error", "message": "x", "type": "invalid_request_error"}\n\n', BadRequest),
+        ('event: error\ndata: {"message": "x", "status_code": 400}\n\n', BadRequest),
+        ("event: error\ndata: x\n\n", ServerError),
+        ('{\n"error": {"code": 503, "message": "x"}\n}\n', Overloaded),
+    ],
+)
+def test_errors_are_recognised_in_every_shape(event, kind):
+    _, error = decode(stream(says("a"), done=False) + event.encode())
+
+    assert isinstance(error, kind)
+    assert str(error).startswith("x")
+
+
+def test_an_error_beside_the_last_text_keeps_the_text():
+    _, error = decode(stream(says("a"), {**says("b", finish="error"), "error": {"message": "lost", "code": 502}}))
+    deltas, _ = decode(stream(says("a"), {**says("b", finish="error"), "error": {"message": "lost", "code": 502}}))
+
+    assert joined(deltas, Text) == "ab"
+    assert isinstance(error, ServerError)
+
+
+@pytest.mark.parametrize("line", ["nonsense", "[]", "7", "null", '"text"', "{", "[" * 100_000])
+def test_an_event_that_is_no_object_is_a_protocol_error_that_quotes_nothing(line):
+    deltas, error = decode(stream(says("a"), line))
+
+    assert isinstance(error, ProtocolError)
+    assert "nonsense" not in str(error)
+    assert joined(deltas, Text) == "a"
+
+
+def test_nothing_after_the_ending_counts():
+    decoder = ChatCompletionsDecoder()
+    first = decoder.feed(stream(says("a", finish="stop")))
+
+    assert finish(first) == Finish("stop", "stop")
+    assert decoder.feed(stream(says("b"), {"error": "late"})) == []
+    assert decoder.close() == []
+    assert decoder.error is None
+
+
+def test_only_choice_0_counts():
+    deltas, _ = decode(stream(says("a"), says("b", index=1, finish="length"), says(finish="stop")))
+
+    assert joined(deltas, Text) == "a"
+    assert finish(deltas) == Finish("stop", "stop")
+
+
+def test_a_refusal_is_text_and_a_filtered_ending():
+    deltas, _ = decode(stream(says(refusal="I'm "), says(refusal="sorry"), says(finish="stop")))
+
+    assert joined(deltas, Text) == "I'm sorry"
+    assert finish(deltas) == Finish("content_filter", "stop")
+
+
+def test_the_model_is_told_once_and_as_soon_as_it_is_known():
+    unnamed = {**says(), "model": ""}
+
+    deltas, _ = decode(stream(unnamed, says("a"), {**says("b", finish="stop"), "model": "m2"}))
+
+    assert deltas[:2] == [Served("m1", "r1"), Text("a")]
+    assert len(only(deltas, Served)) == 1
+
+
+def test_an_id_without_a_model_is_told_at_the_end():
+    deltas, _ = decode(stream({**says("a", finish="stop"), "model": None}))
+
+    assert only(deltas, Served) == [Served("", "r1")]
+
+
+def test_the_first_fragment_of_a_tool_call_begins_the_answer():
+    decoder = ChatCompletionsDecoder()
+    decoder.feed(stream(says(role="assistant"), done=False))
+    assert not decoder.begun
+
+    decoder.feed(stream(calls(fragment(id="c1", name="f")), done=False))
+
+    assert decoder.begun
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["choices", "delta", "content", "tool_calls", "function", "index", "usage", "error", "id"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(JSON, max_size=4))
+def test_no_json_whatsoever_crashes_it(events):
+    deltas, error = decode(stream(*events))
+
+    assert (error is None) == bool(only(deltas, Finish))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300))
+def test_no_bytes_whatsoever_crash_it(body):
+    decode(stream(says("a"), done=False) + body)

@@ -1,0 +1,176 @@
+"""What providers answer instead of an answer, mapped to the one tree of errors."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from converse_stream import exceptions
+from converse_stream.providers import errors
+from tests.recordings import recordings
+
+KINDS = {
+    "auth": "auth",
+    "context_length": "context_length",
+    "content_filter": "content_filter",
+    "invalid_request": "bad_request",
+    "not_found": "not_found",
+    "overloaded": "overloaded",
+    "quota": "quota",
+    "rate_limit": "rate_limit",
+}
+
+
+def error(status: int, body: object = None, **headers: str) -> exceptions.ProviderError:
+    given_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return errors.from_response(status, given_headers, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("recording", recordings(streams=False))
+def test_a_recorded_refusal_has_its_kind_and_keeps_its_message(recording):
+    expected = recording.expected["error"]
+    headers = {name.lower(): value for name, value in recording.sidecar["headers"].items()}
+
+    found = errors.from_response(recording.sidecar["http_status"], headers, recording.body)
+
+    assert found.code == KINDS[expected["kind"]]
+    assert found.status == expected["http_status"]
+    assert found.retryable is expected["retryable"]
+    assert found.retry_after == expected["retry_after_s"]
+    assert (expected["message_contains"] or "") in str(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "bad_request"),
+        (401, "auth"),
+        (402, "quota"),
+        (403, "permission"),
+        (404, "not_found"),
+        (408, "timeout"),
+        (409, "bad_request"),
+        (413, "bad_request"),
+        (422, "bad_request"),
+        (429, "rate_limit"),
+        (498, "overloaded"),
+        (500, "server"),
+        (502, "server"),
+        (503, "overloaded"),
+        (504, "timeout"),
+        (529, "overloaded"),
+        (599, "server"),
+    ],
+)
+def test_a_status_alone_tells_the_kind(status, code):
+    assert error(status, {"error": {"message": "no"}}).code == code
+    assert error(status, b"").code == code
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "code"),
+    [
+        (429, "insufficient_quota", "quota"),
+        (429, "rate_limit_exceeded", "rate_limit"),
+        (400, "context_length_exceeded", "context_length"),
+        (400, "content_filter", "content_filter"),
+        (400, "model_not_found", "not_found"),
+        (400, "invalid_api_key", "auth"),
+        (401, "invalid_request_error", "auth"),
+        (200, "overloaded_error", "overloaded"),
+        (200, "timeout_error", "timeout"),
+        (200, "never_heard_of", "server"),
+    ],
+)
+def test_a_code_that_says_more_than_the_status_decides(status, word, code):
+    assert error(status, {"error": {"message": "no", "code": word}}).code == code
+    assert error(status, {"error": {"message": "no", "type": word}}).code == code
+
+
+def test_a_redirect_is_not_followed_but_named():
+    found = error(302, b"", location="http://internal/")
+
+    assert isinstance(found, exceptions.ProtocolError)
+    assert "redirect" in str(found)
+
+
+def test_a_proper_body_that_is_no_stream_is_a_protocol_error():
+    found = error(200, {"choices": []}, content_type="application/json")
+
+    assert isinstance(found, exceptions.ProtocolError)
+    assert "application/json" in str(found)
+
+
+def test_an_error_with_status_200_is_that_error():
+    found = error(200, {"error": {"message": "no credits", "code": 402}})
+
+    assert isinstance(found, exceptions.QuotaExceeded)
+    assert found.status == 200
+
+
+def test_a_page_of_html_is_told_in_a_line_of_text():
+    page = b"<html><head><title>502 Bad Gateway</title></head>\n<body>" + b"nginx " * 500 + b"</body></html>"
+
+    assert str(error(502, page)).startswith("HTTP 502: 502 Bad Gateway nginx nginx")
+    assert len(str(error(502, page))) < 300
+
+
+def test_a_long_message_is_cut_and_can_be_stored():
+    found = error(400, {"error": {"message": "a\x00\ud800" + "b" * 10_000}})
+
+    assert len(str(found)) < 600
+    assert "\x00" not in str(found)
+    assert str(found).encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("20", 20.0), ("0", 0.0), ("1.5", 1.5), ("", None), ("soon", None), ("-1", None), ("inf", None)],
+)
+def test_retry_after_in_seconds(value, seconds):
+    assert error(429, {}, retry_after=value).retry_after == seconds
+
+
+def test_retry_after_in_milliseconds_is_finer():
+    assert error(429, {}, retry_after="2", retry_after_ms="1500").retry_after == 1.5
+
+
+def test_retry_after_as_a_date_counts_from_now():
+    then = datetime.now(UTC) + timedelta(seconds=90)
+
+    assert 80 < error(503, {}, retry_after=format_datetime(then, usegmt=True)).retry_after <= 90
+    assert error(503, {}, retry_after="Fri, 01 Jan 2021 00:00:00 GMT").retry_after == 0
+    assert error(503, {}, retry_after="Fri, never").retry_after is None
+
+
+@pytest.mark.parametrize("name", errors.REQUEST_ID_HEADERS)
+def test_the_request_id_is_kept_for_the_providers_support(name):
+    assert errors.from_response(500, {name: "req_1"}, b"").request_id == "req_1"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(100, 599), st.binary(max_size=200))
+def test_no_body_whatsoever_crashes_it(status, body):
+    assert isinstance(errors.from_response(status, {}, body), exceptions.ProviderError)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["error", "message", "code", "type", "detail", "details", "retryDelay", "status"]),
+                inner,
+            )
+        ),
+        max_leaves=10,
+    )
+)
+def test_no_json_whatsoever_crashes_it(payload):
+    assert isinstance(errors.from_event(payload), exceptions.ProviderError)
+    assert isinstance(error(400, payload), exceptions.ProviderError)
