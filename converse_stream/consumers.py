@@ -153,6 +153,8 @@ class ConverseConsumer(AsyncWebsocketConsumer):
             await serve()
         except Refusal as refusal:
             await self._refuse(refusal, frame)
+        except Message.DoesNotExist:
+            await self._refuse(_not_found(), frame)
         except OSError:
             # The server's way to say that the client is gone; a disconnect may follow, or not.
             logger.debug("a socket went away while it was written to")
@@ -166,12 +168,9 @@ class ConverseConsumer(AsyncWebsocketConsumer):
         if position == AFTER_ENDING and not message.is_live:
             await self.send(dumps({"type": "end", "message": message_id}))
             return
-        try:
-            async with aclosing(afollow(message, after=position)) as events:
-                async for event in events:
-                    await self.send(_encoded(event))
-        except Message.DoesNotExist as error:
-            raise _not_found() from error
+        async with aclosing(afollow(message, after=position)) as events:
+            async for event in events:
+                await self.send(_encoded(event))
 
     async def _cancel(self, message_id: str) -> None:
         await database.run(_find_and_cancel, self.scope["user"], message_id)
@@ -224,10 +223,7 @@ def _not_found() -> Refusal:
 
 
 def _find(user: User, message_id: str) -> Message:
-    message = Message.objects.for_user(user).exclude(role=Role.SYSTEM).filter(pk=message_id).first()
-    if message is None:
-        raise _not_found()
-    return message
+    return Message.objects.for_user(user).exclude(role=Role.SYSTEM).get(pk=message_id)
 
 
 def _find_and_cancel(user: User, message_id: str) -> None:

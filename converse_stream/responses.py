@@ -180,11 +180,12 @@ astream_response = sync_to_async(stream_response)
 def follow_response(request: HttpRequest, message: Message) -> HttpResponseBase:
     """Answer a GET that follows a message.
 
-    The cursor is `?after=` or the header Last-Event-ID, the format `?dialect=`. 204 when the cursor is behind
+    The cursor is the header Last-Event-ID, which a browser's EventSource sends when it comes back, or `?after=`,
+    the format `?dialect=`. 204 when the cursor is behind
     the ending, 400 for a cursor or dialect that is none.
     """
     query: Mapping[str, str] = request.GET
-    after = query.get("after") or request.headers.get("Last-Event-ID") or "0"
+    after = request.headers.get("Last-Event-ID") or query.get("after") or "0"
     try:
         position = parse(after, str(message.pk))
         if position == AFTER_ENDING and not message.is_live:

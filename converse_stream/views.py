@@ -27,7 +27,10 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     message = _own(request, pk)
     if not isinstance(message, Message):
         return message
-    message.cancel()
+    try:
+        message.cancel()
+    except Message.DoesNotExist:
+        return _not_found()  # deleted since it was looked up
     return JsonResponse(message.to_dict())
 
 
@@ -36,7 +39,11 @@ def _own(request: HttpRequest, pk: UUID) -> Message | JsonResponse:
     if not request.user.is_authenticated:
         return _refusal(403, "login_required", _("Please sign in."))
     message = Message.objects.for_user(request.user).exclude(role=Role.SYSTEM).filter(pk=pk).first()
-    return message or _refusal(404, "not_found", _("This message does not exist."))
+    return message or _not_found()
+
+
+def _not_found() -> JsonResponse:
+    return _refusal(404, "not_found", _("This message does not exist."))
 
 
 def _refusal(status: int, code: str, message: str) -> JsonResponse:

@@ -89,10 +89,10 @@ def test_writing_after_the_end_raises(conversation: Conversation) -> None:
 
 
 def test_an_exception_fails_the_message_keeps_the_text_and_is_raised(conversation: Conversation, caplog) -> None:
-    with caplog.at_level(logging.ERROR, "converse_stream"):
-        with pytest.raises(ZeroDivisionError), conversation.start_stream() as stream:
-            stream.append("secret text")
-            raise ZeroDivisionError("by zero")
+    caplog.set_level(logging.ERROR, "converse_stream")
+    with pytest.raises(ZeroDivisionError), conversation.start_stream() as stream:
+        stream.append("secret text")
+        raise ZeroDivisionError("by zero")
 
     message = stored(stream)
     assert (message.status, message.error_code, message.content) == (Status.FAILED, "internal", "secret text")

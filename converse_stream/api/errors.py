@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
+from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
@@ -18,6 +19,7 @@ from converse_stream.exceptions import (
     ReservedMetadata,
     UnknownModel,
 )
+from converse_stream.models import Conversation, Message
 
 STATUS: Mapping[type[Exception], HTTPStatus] = {
     ConversationBusy: HTTPStatus.CONFLICT,
@@ -46,6 +48,9 @@ class PublicErrors(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """Return the response for an exception that was raised while the request was handled."""
+        if isinstance(exc, Conversation.DoesNotExist | Message.DoesNotExist):
+            # Deleted since it was looked up.
+            exc = NotFound()
         response = _response_for(exc)
         if response is None:
             return super().handle_exception(exc)

@@ -13,12 +13,12 @@ class Dialect(ABC):
 
     name: str
     content_type = "text/event-stream; charset=utf-8"
-    heartbeat = b": still here\n\n"
+    heartbeat = b":\n"
     """Sent when there was nothing else to send for a while."""
 
     def prelude(self, retry: int) -> bytes:
-        """Return what a response begins with; `retry` is in milliseconds."""
-        return f"retry: {retry}\n\n".encode()
+        """Return what a response begins with, a field of its first event; `retry` is in milliseconds."""
+        return f"retry: {retry}\n".encode()
 
     def encode(self, events: Iterable[Event]) -> bytes:
         """Return the bytes of these events. Each event is encoded once, for all viewers."""

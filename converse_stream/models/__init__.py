@@ -1,8 +1,9 @@
 """The record: Conversation, Message, Chunk, Attempt."""
 
 from converse_stream.models.attempt import Attempt
+from converse_stream.models.choices import LIVE_STATUSES, Role, Status
 from converse_stream.models.chunk import Chunk
 from converse_stream.models.conversation import Conversation
-from converse_stream.models.message import LIVE_STATUSES, Message, Role, Status
+from converse_stream.models.message import Message
 
 __all__ = ["LIVE_STATUSES", "Attempt", "Chunk", "Conversation", "Message", "Role", "Status"]

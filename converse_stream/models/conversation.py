@@ -4,36 +4,23 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from converse_stream.models.message import Message, Role
+from converse_stream.models.choices import Role
+from converse_stream.models.message import Message
+from converse_stream.models.querysets import ConversationQuerySet
 from converse_stream.prompts import PromptMessage
 
 if TYPE_CHECKING:
     from converse_stream.generation import Source
     from converse_stream.responses import EventStreamResponse
     from converse_stream.writer import PrismStream, StreamOpening
-
-
-class ConversationQuerySet(models.QuerySet["Conversation"]):
-    """Conversations by owner and time."""
-
-    def for_user(self, user: AbstractBaseUser | AnonymousUser) -> Self:
-        """Return what `user` owns and has not deleted; nothing for anonymous users."""
-        if not user.is_authenticated:
-            return self.none()
-        return self.filter(owner=user, deleted_at=None)
-
-    def recent(self, count: int) -> Self:
-        """Return the `count` conversations that changed last, newest first."""
-        return self.order_by("-updated_at")[:count]
 
 
 class Conversation(models.Model):

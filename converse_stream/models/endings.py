@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from converse_stream.conf import settings
 from converse_stream.events import fold, text_of, width
+from converse_stream.models.choices import LIVE_STATUSES, Status
 from converse_stream.models.chunk import Chunk, read_events
 from converse_stream.models.conversation import Conversation
 from converse_stream.models.figures import figures
-from converse_stream.models.message import LIVE_STATUSES, Message, Status
+from converse_stream.models.message import Message
 from converse_stream.signals import BY_STATUS
 
 

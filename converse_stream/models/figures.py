@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from converse_stream.models.message import Message, Status
+from converse_stream.models.choices import Status
+from converse_stream.models.message import Message
 
 RESERVED = frozenset(
     {

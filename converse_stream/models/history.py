@@ -8,8 +8,9 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
+from converse_stream.models.choices import Status
 from converse_stream.models.conversation import Conversation
-from converse_stream.models.message import Message, Status
+from converse_stream.models.message import Message
 from converse_stream.prompts import PromptMessage
 
 INTERRUPTED = "The call was interrupted and has no result."

@@ -10,8 +10,9 @@ from typing import Any
 from django.db import router
 from django.db.models.functions import Now
 
+from converse_stream.models.choices import LIVE_STATUSES
 from converse_stream.models.endings import end_as_lost
-from converse_stream.models.message import LIVE_STATUSES, Message
+from converse_stream.models.message import Message
 
 TWICE = 3.0
 """Seconds between two sights of the same expired lease that prove its writer gone."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncGenerator, Generator, Iterable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 from django.utils.translation import gettext_lazy as _
@@ -14,85 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from converse_stream.conf import settings
 from converse_stream.events import Event, fold, public_part, text_of, width
 from converse_stream.exceptions import BY_CODE, InternalError
+from converse_stream.models.choices import LIVE_STATUSES, Role, Status
+from converse_stream.models.querysets import MessageQuerySet
 
 if TYPE_CHECKING:
     from converse_stream.responses import EventStreamResponse
-
-
-class Role(models.TextChoices):
-    """Who speaks."""
-
-    SYSTEM = "system", _("system")
-    USER = "user", _("user")
-    ASSISTANT = "assistant", _("assistant")
-    TOOL = "tool", _("tool")
-
-
-class Status(models.TextChoices):
-    """Where a message stands: pending → streaming → complete | failed | cancelled."""
-
-    PENDING = "pending", _("pending")
-    STREAMING = "streaming", _("streaming")
-    COMPLETE = "complete", _("complete")
-    FAILED = "failed", _("failed")
-    CANCELLED = "cancelled", _("cancelled")
-
-
-LIVE_STATUSES = (Status.PENDING, Status.STREAMING)
-
-
-class MessageQuerySet(models.QuerySet["Message"]):
-    """Messages by owner, role and status."""
-
-    def for_user(self, user: AbstractBaseUser | AnonymousUser) -> Self:
-        """Return the messages of conversations that `user` owns and has not deleted; none for anonymous users."""
-        if not user.is_authenticated:
-            return self.none()
-        return self.filter(conversation__owner=user, conversation__deleted_at=None)
-
-    def by_role(self, role: str) -> Self:
-        """Return the messages of one role."""
-        return self.filter(role=role)
-
-    def live(self) -> Self:
-        """Return what has not ended: pending or streaming."""
-        return self.filter(status__in=LIVE_STATUSES)
-
-    def streaming(self) -> Self:
-        """Return what has a writer."""
-        return self.filter(status=Status.STREAMING)
-
-    def complete(self) -> Self:
-        """Return what ended properly."""
-        return self.filter(status=Status.COMPLETE)
-
-    def failed(self) -> Self:
-        """Return what ended with an error."""
-        return self.filter(status=Status.FAILED)
-
-    def cancelled(self) -> Self:
-        """Return what somebody stopped."""
-        return self.filter(status=Status.CANCELLED)
-
-    def system(self) -> Self:
-        """Return the system messages."""
-        return self.by_role(Role.SYSTEM)
-
-    def user(self) -> Self:
-        """Return the user's messages."""
-        return self.by_role(Role.USER)
-
-    def assistant(self) -> Self:
-        """Return the answers."""
-        return self.by_role(Role.ASSISTANT)
-
-    def tool(self) -> Self:
-        """Return the tool messages."""
-        return self.by_role(Role.TOOL)
-
-    def recent(self, count: int) -> list[Message]:
-        """Return the newest `count` messages, oldest first."""
-        return list(reversed(self.order_by("-number")[:count]))
 
 
 class _CommittedContent(DeferredAttribute):

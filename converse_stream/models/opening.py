@@ -16,11 +16,12 @@ from django.utils import timezone
 from converse_stream.cleaning import clean_json, clean_text
 from converse_stream.conf import settings
 from converse_stream.exceptions import ContentTooLong, ConversationBusy, InvalidContent, ReservedMetadata
+from converse_stream.models.choices import Role, Status
 from converse_stream.models.conversation import Conversation
 from converse_stream.models.endings import cancel
 from converse_stream.models.figures import RESERVED
 from converse_stream.models.history import leaf
-from converse_stream.models.message import Message, Role, Status
+from converse_stream.models.message import Message
 
 
 def check_content(content: object) -> str:

@@ -20,7 +20,7 @@ _COMMAND = re.compile(r"\s*/(slow|fail|long|think|silent)\b\s*(.*)", re.DOTALL |
 _GREETING = re.compile(
     r"\W*(hi|hello|hey|thanks|thank you|good (morning|day|evening))\b(\W*\w+){0,2}\W*", re.IGNORECASE
 )
-_COMMON_WORDS = """
+_FILLERS = """
     a about all an and any are as be but by can converse_stream converse do does explain for from get give has have how
     i if in into is it its like me my of on one or please show so tell that the then there this to us use using want was
     we what when where which who why will with work you your
@@ -103,7 +103,7 @@ def _best(question: str) -> list[str]:
 
 def _keys(text: str) -> list[str]:
     """Return the words that tell texts apart, without their endings: stop, stops and stopping are one."""
-    words = [word for word in re.findall(r"[^\W_]+", text.lower()) if word not in _COMMON_WORDS.split()]
+    words = [word for word in re.findall(r"[^\W_]+", text.lower()) if word not in _FILLERS.split()]
     return [re.sub(r"(.)\1$", r"\1", re.sub(r"(?<=\w{3})(ing|ed|es|s|e)$", "", word)) for word in words]
 
 

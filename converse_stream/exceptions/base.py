@@ -1,0 +1,89 @@
+"""What callers are told: errors of asking, following and writing."""
+
+from typing import ClassVar
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class ConverseError(Exception):
+    """The base of every error raised here. Its text is for developers and staff, `public` for everybody."""
+
+    code: ClassVar[str] = "error"
+    public: ClassVar[str | Promise] = _("Something went wrong.")
+
+
+class InvalidContent(ConverseError, ValueError):
+    """The content of a message cannot be accepted as it is."""
+
+    code = "invalid"
+    public = _("This message cannot be sent as it is.")
+
+
+class ContentTooLong(InvalidContent):
+    """The content has more characters than `MAX_PROMPT_CHARS`."""
+
+    code = "too_large"
+    public = _("This message is too long.")
+
+
+class ReservedMetadata(ConverseError, ValueError):
+    """A metadata key that the package writes itself was given by the caller."""
+
+    code = "reserved_metadata"
+    public = _("This message cannot be sent as it is.")
+
+
+class MalformedCursor(ConverseError, ValueError):
+    """A cursor is neither a position nor `<message id>.<position>` of the message followed."""
+
+    code = "bad_cursor"
+    public = _("The position to continue from is not valid.")
+
+
+class UnknownDialect(ConverseError, LookupError):
+    """No wire format has the name given."""
+
+    code = "bad_dialect"
+    public = _("This stream format is not available.")
+
+
+class UnknownModel(ConverseError, LookupError):
+    """No provider answers to the model named, or it is not set up."""
+
+    code = "unknown_model"
+    public = _("This model is not available.")
+
+
+class ConversationBusy(ConverseError):
+    """The conversation has a live answer: wait for it, stop it, or ask with `interrupt=True`."""
+
+    code = "busy"
+    public = _("An answer is still being written in this conversation.")
+
+
+class NothingToAnswer(ConverseError):
+    """No prompt was given and the conversation does not end with a user message."""
+
+    code = "nothing_to_answer"
+    public = _("There is no question to answer.")
+
+
+class NotStarted(ConverseError):
+    """The answer starts when the surrounding transaction commits, so waiting for it inside never ends."""
+
+    code = "not_started"
+    public = _("The answer has not started yet.")
+
+
+class StreamClosed(ConverseError):
+    """The message has ended (completed, failed, stopped or taken away): nothing more can be written to it."""
+
+    code = "closed"
+    public = _("The answer has ended.")
+
+
+class GenerationError(ConverseError):
+    """What ends an answer as `failed`."""
+
+    retryable: ClassVar[bool] = True

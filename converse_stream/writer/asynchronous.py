@@ -1,0 +1,101 @@
+"""The async twins of PrismStream's methods: the same, without blocking the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from asgiref.sync import sync_to_async
+
+from converse_stream.database import run
+from converse_stream.events import Content, Data, Reasoning, Text, ToolCall, ToolResult, to_part
+from converse_stream.exceptions import StreamClosed
+from converse_stream.models import Message
+from converse_stream.recorder import InlineRecorder
+from converse_stream.writer.base import BaseStream
+
+
+class AsyncStream(BaseStream):
+    """What async code writes with."""
+
+    @abstractmethod
+    def write(self, content: Content) -> Self:
+        """Write a content delta from sync code."""
+
+    @abstractmethod
+    def _finish(self, fields: Mapping[str, Any]) -> Message: ...
+
+    async def aappend(self, text: str) -> Self:
+        """Append as `append` does."""
+        return await self.awrite(Text(text))
+
+    async def areasoning(self, text: str) -> Self:
+        """Append as `reasoning` does."""
+        return await self.awrite(Reasoning(text))
+
+    async def atool_call(self, id: str, name: str, arguments: Any, raw: str = "") -> Self:
+        """Record as `tool_call` does."""
+        return await self.awrite(ToolCall(id, name, arguments, raw))
+
+    async def atool_result(self, id: str, name: str, result: Any, is_error: bool = False) -> Self:
+        """Record as `tool_result` does."""
+        return await self.awrite(ToolResult(id, name, result, is_error))
+
+    async def adata(self, name: str, value: Any) -> Self:
+        """Record as `data` does."""
+        return await self.awrite(Data(name, value))
+
+    async def awrite(self, content: Content) -> Self:
+        """Write a content delta."""
+        if isinstance(self._recorder, InlineRecorder):
+            return await sync_to_async(self.write)(content)
+        part = to_part(content)
+        if isinstance(content, Text | Reasoning):
+            self._outbox.text(part["type"], part["text"])
+            self._recorder.note(self._outbox)
+            if not self._outbox.is_full:
+                return self
+        else:
+            self._outbox.part(part["type"], part)
+        await asyncio.wrap_future(self._recorder.flush(self._outbox))
+        return self
+
+    async def acomplete(
+        self, response: object = None, *, usage: object = None, finish_reason: str | None = None, **metadata: Any
+    ) -> Message:
+        """End as `complete` does."""
+        return await self._afinish(self._completion(response, usage, finish_reason, metadata))
+
+    async def afail(self, error: BaseException | str, **metadata: Any) -> Message:
+        """End as `fail` does."""
+        return await self._afinish(self._failure(error, metadata))
+
+    async def acancel(self) -> Message:
+        """End as `cancel` does."""
+        return await self._afinish(self._cancellation())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        try:
+            fields = self._leave(error)
+            if fields is not None:
+                await self._afinish(fields)
+        except StreamClosed:
+            pass  # somebody else was quicker
+        if self.was_stopped:
+            await run(self._settle)
+        return isinstance(error, StreamClosed) and self.was_stopped
+
+    async def _afinish(self, fields: Mapping[str, Any]) -> Message:
+        if isinstance(self._recorder, InlineRecorder):
+            return await sync_to_async(self._finish)(fields)
+        self._outbox.end(fields)
+        await asyncio.wrap_future(self._recorder.flush(self._outbox))
+        return self._ended()

@@ -1,0 +1,100 @@
+"""What writing sync and async have in common: the outbox, what is known of the answer, and its endings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from converse_stream.events import Finish, Served, Usage
+from converse_stream.exceptions import Shutdown, StreamClosed
+from converse_stream.models import Message, Status
+from converse_stream.models.opening import check_metadata
+from converse_stream.outcome import Outcome, normal_reason, read_outcome, read_usage
+from converse_stream.recorder import InlineRecorder, Outbox, Recorder, failure, fill_in, get_recorder
+
+logger = logging.getLogger("converse_stream")
+
+
+class BaseStream:
+    """The state of a stream."""
+
+    def __init__(
+        self,
+        message: Message,
+        recorder: Recorder | InlineRecorder | None = None,
+        *,
+        on_closed: Callable[[], None] | None = None,
+    ) -> None:
+        self.message = message
+        """The message being written; its id is known before the first delta."""
+        self._recorder = recorder or get_recorder()
+        self._outbox = Outbox(message, on_closed)
+        self.outcome = Outcome()
+        """What is known of the answer besides its content."""
+        self._recorder.open(self._outbox)
+
+    @property
+    def position(self) -> int:
+        """The end of all that was appended, committed or not."""
+        return self._outbox.position
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the message has ended, by this writer or by somebody else."""
+        return self._outbox.is_closed
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether somebody else has ended the message."""
+        return self._outbox.lost
+
+    def learn(self, known: Outcome | Usage | Finish | Served) -> None:
+        """Keep what is known of model, finish reason, request id or usage, for the ending."""
+        self.outcome = self.outcome.updated(known)
+
+    def _leave(self, error: BaseException | None) -> Mapping[str, Any] | None:
+        """Return the ending that leaving the `with` block makes, or None where there is one already."""
+        if self.is_closed:
+            return None
+        return self._completion() if error is None else self._failure(error)
+
+    def _completion(
+        self,
+        response: object = None,
+        usage: object = None,
+        finish_reason: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        kept = check_metadata(metadata)
+        self.learn(read_outcome(response))
+        if usage is not None:
+            self.learn(read_usage(usage))
+        if finish_reason is not None:
+            self.learn(Finish(normal_reason(finish_reason), finish_reason))
+        return {"status": Status.COMPLETE, "finish_reason": "stop", **self.outcome.columns(), "metadata": kept}
+
+    def _failure(self, error: BaseException | str, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        kept = check_metadata(metadata)
+        if isinstance(error, BaseException) and not isinstance(error, Exception):
+            error = Shutdown(f"the writer was interrupted by {type(error).__name__}")
+        fields = failure(error)
+        trace = error if isinstance(error, BaseException) else None
+        logger.error("message %s failed: %s", self.message.pk, fields["error_code"], exc_info=trace)
+        return {**self.outcome.columns(), **fields, "metadata": kept}
+
+    def _cancellation(self) -> dict[str, Any]:
+        return {**self.outcome.columns(), "status": Status.CANCELLED, "finish_reason": "cancelled"}
+
+    def _ended(self) -> Message:
+        if self._outbox.lost:
+            raise StreamClosed(f"message {self._outbox.message_id} was ended by somebody else")
+        if self._outbox.error is not None:
+            raise self._outbox.error
+        self.message.__dict__.update(self._outbox.message.__dict__)
+        return self.message
+
+    def _settle(self) -> None:
+        """After a stop by somebody else: add the writer's own figures to the row, once, and read it."""
+        fill_in(self._outbox, self.outcome.columns())
+        self.message.refresh_from_db()
