@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, cast
 
 from converse_stream.database import run
 from converse_stream.events import Delta, Finish, Served, Usage, to_delta
-from converse_stream.exceptions import Truncated
+from converse_stream.exceptions import ServerError, Truncated
 from converse_stream.models import Attempt, Message
 from converse_stream.models.history import history
 from converse_stream.prompts import Prompt
@@ -47,7 +47,7 @@ class Generation:
                 with closing(self._items(prompt)) as items:
                     for item in items:
                         self._take(stream, call, item)
-                self._check_finished()
+                self._check_finished(stream.outcome.finish_reason)
         finally:
             call.end(stream)
 
@@ -62,7 +62,7 @@ class Generation:
                         delta = self._learn(stream, call, item)
                         if not isinstance(delta, Usage | Finish | Served):
                             await stream.awrite(delta)
-                self._check_finished()
+                self._check_finished(stream.outcome.finish_reason)
         finally:
             await run(call.end, stream)
 
@@ -107,9 +107,11 @@ class Generation:
             if hasattr(items, "aclose"):
                 await items.aclose()
 
-    def _check_finished(self) -> None:
+    def _check_finished(self, finish_reason: str) -> None:
         if self.provider is not None and not self.finished:
             raise Truncated("the provider's answer stopped without its ending")
+        if finish_reason == "error":
+            raise ServerError("the provider ended its answer with an error")
 
 
 class _Call:

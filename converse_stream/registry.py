@@ -36,7 +36,7 @@ def provider(model: str | Provider | None = None, **options: Any) -> Provider:
     name, _, model_name = str(named).partition(":")
     entry = _entry(name)
     if isinstance(entry, Provider):
-        return _with_options(entry, model_name or entry.model, options)
+        return _with_options(entry, model_name or entry.model, options, name)
     return _build(name, model_name, entry, options)
 
 
@@ -82,8 +82,9 @@ def _class(name: str, entry: Mapping[str, Any]) -> type[Provider]:
     return given
 
 
-def _with_options(chosen: Provider, model: str, options: Mapping[str, Any]) -> Provider:
-    return chosen.replaced(model=model, options={**settings.DEFAULT_OPTIONS, **chosen.options, **options})
+def _with_options(chosen: Provider, model: str, options: Mapping[str, Any], name: str = "") -> Provider:
+    merged = {**settings.DEFAULT_OPTIONS, **chosen.options, **options}
+    return chosen.replaced(model=model, options=merged, name=name or chosen.name)
 
 
 def _misconfigured(name: str, what: str) -> ImproperlyConfigured:

@@ -132,7 +132,7 @@ def test_stop_racing_complete_gives_one_ending_every_time(conversation: Conversa
             assert message.status == winner
             assert message.live_in is None
             outcomes[winner] += 1
-        other.submit(connection.close)
+        other.submit(lambda: connection.close())  # that of its own thread
     stream_cancelled.disconnect(cancelled)
     stream_completed.disconnect(completed)
 

@@ -22,7 +22,7 @@ from converse_stream.admin.cells import (
     username_lookup,
 )
 from converse_stream.admin.filters import ErrorFilter, ModelFilter, ProviderFilter
-from converse_stream.events import public_part, text_of
+from converse_stream.events import dumps, public_part, text_of
 from converse_stream.models import LIVE_STATUSES, Chunk, Message
 
 
@@ -155,7 +155,7 @@ class MessageAdmin(Inspection):
     @admin.display(description=_("timeline"))
     def timeline_json(self, message: Message) -> str:
         """Return when how much had been written: pairs of milliseconds and position."""
-        return json_block(message.timeline)
+        return text_block(dumps(message.timeline) if message.timeline else "")
 
     @admin.display(description=_("last chunks"))
     def chunk_table(self, message: Message) -> str:

@@ -45,6 +45,9 @@ def _end(message: Message, status: str, *, where: Q | None = None, **fields: Any
     using = router.db_for_write(Message)
     rows = Message.objects.using(using).filter(pk=message.pk)
     now = timezone.now()
+    if not rows.filter(status__in=LIVE_STATUSES).exists():
+        message.refresh_from_db(using=using)
+        return False
     with transaction.atomic(using=using):
         # Locks are taken in one order everywhere: the conversation, then its messages.
         Conversation.objects.using(using).filter(pk=message.conversation_id).update(revision=F("revision") + 1)

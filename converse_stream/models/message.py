@@ -96,7 +96,10 @@ class Message(models.Model):
             models.UniqueConstraint(fields=("conversation", "number"), name="converse_message_number"),
             models.UniqueConstraint(fields=("conversation", "client_key"), name="converse_message_client_key"),
         )
-        indexes = (models.Index(fields=("status", "lease_expires_at"), name="converse_message_lease"),)
+        indexes = (
+            models.Index(fields=("status", "lease_expires_at"), name="converse_message_lease"),
+            models.Index(fields=("-created_at",), name="converse_message_created"),
+        )
 
     def __str__(self) -> str:
         return f"{self.role} {self.number} ({self.status})"

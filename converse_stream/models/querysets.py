@@ -10,8 +10,7 @@ from django.db import models
 from converse_stream.models.choices import LIVE_STATUSES, Role, Status
 
 if TYPE_CHECKING:
-    from converse_stream.models.conversation import Conversation
-    from converse_stream.models.message import Message
+    from converse_stream.models import Conversation, Message  # noqa: F401 - named in a type argument
 
 
 class MessageQuerySet(models.QuerySet["Message"]):

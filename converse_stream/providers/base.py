@@ -52,12 +52,12 @@ class Provider(ABC):
         """Close what is kept open on the running event loop, which is about to end."""
         return
 
-    def replaced(self, *, model: str, options: Mapping[str, Any]) -> Self:
-        """Return this provider with another model and other options: itself if they are the same."""
-        if model == self.model and dict(options) == self.options:
+    def replaced(self, *, name: str, model: str, options: Mapping[str, Any]) -> Self:
+        """Return this provider under another name, with another model and options: itself if they are the same."""
+        if (name, model, dict(options)) == (self.name, self.model, self.options):
             return self
         twin = copy.copy(self)
-        twin.model, twin.options = model, dict(options)
+        twin.name, twin.model, twin.options = name, model, dict(options)
         return twin
 
     def prompt(

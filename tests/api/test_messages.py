@@ -6,6 +6,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from converse_stream.models import Conversation, Message
+from converse_stream.signals import stream_cancelled
 from tests.records import Echo, answered
 
 
@@ -183,6 +184,38 @@ def test_a_token_needs_no_csrf_token(owner, path):
     client.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.create(user=owner).key}")
 
     assert ask(client, path).status_code == 202
+
+
+class TestDeletedMeanwhile:
+    """The row is deleted between the look-up and the act: here by the site's own code, in the middle of it."""
+
+    @pytest.fixture(autouse=True)
+    def commits(self, transactional_db):
+        pass
+
+    @pytest.mark.parametrize("url", ["/api/messages/{}/cancel/", "/converse/messages/{}/cancel/"])
+    def test_a_stop_finds_nothing(self, client, conversation, url):
+        def delete(message, **kwargs):
+            message.conversation.delete()
+
+        message = conversation.start_stream().message
+        stream_cancelled.connect(delete)
+        try:
+            response = client.post(url.format(message.pk))
+        finally:
+            stream_cancelled.disconnect(delete)
+
+        assert response.status_code == 404
+
+    def test_a_question_finds_nothing(self, client, path, settings):
+        class Deleting(Echo):
+            def __init__(self, *args, **kwargs):
+                Conversation.objects.all().delete()
+                super().__init__(*args, **kwargs)
+
+        settings.CONVERSE_STREAM["PROVIDERS"]["echo"] = {"class": Deleting}
+
+        assert ask(client, path).status_code == 404
 
 
 class TestAtomicRequests:

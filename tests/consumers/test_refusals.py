@@ -178,7 +178,9 @@ async def test_a_binary_frame_is_no_json(connect):
     assert (await socket.hear())["code"] == "bad_json"
 
 
-@pytest.mark.parametrize("after", ["x", "-1", -1, 1.5, True, 10**30, "{}.x", f"{uuid.uuid4()}.3", [0], {"a": 1}, "٣"])
+@pytest.mark.parametrize(
+    "after", ["x", "-1", -1, 1.5, True, 10**30, "{}.x", "00000000-0000-4000-8000-000000000000.3", [0], {"a": 1}, "٣"]
+)
 async def test_a_malformed_cursor_leaves_an_earlier_follow_alone(connect, conversation, after):
     socket = await connect()
     stream = await conversation.astart_stream()

@@ -40,7 +40,7 @@ class Counting(Provider):
 
 
 def test_the_options_of_a_call_win_over_those_of_the_provider():
-    provider = ScriptedProvider([]).replaced(model="script", options={"temperature": 1, "seed": 7})
+    provider = ScriptedProvider([]).replaced(name="scripted", model="script", options={"temperature": 1, "seed": 7})
 
     prompt = provider.prompt(HI, {"temperature": 0})
 
@@ -52,8 +52,8 @@ def test_the_options_of_a_call_win_over_those_of_the_provider():
 def test_replacing_nothing_gives_the_same_provider():
     provider = ScriptedProvider([])
 
-    assert provider.replaced(model="script", options={}) is provider
-    assert provider.replaced(model="other", options={}).model == "other"
+    assert provider.replaced(name="scripted", model="script", options={}) is provider
+    assert provider.replaced(name="scripted", model="other", options={}).model == "other"
     assert provider.model == "script"
 
 

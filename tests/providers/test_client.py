@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import re
 import socket
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -242,8 +244,8 @@ async def test_an_answer_that_does_not_begin_in_time_is_a_timeout():
 
 
 async def test_an_answer_that_has_begun_has_no_deadline_for_its_beginning():
-    with ReplayServer(b"data: 1\n\n" * 20, interval=0.01) as server:
-        async with post(server.url, first_token=0.1) as reply:
+    with ReplayServer(b"data: 1\n\n" * 20, interval=0.03) as server:
+        async with post(server.url, first_token=0.4) as reply:
             reply.begun()
             pieces = [piece async for piece in reply]
 
@@ -301,6 +303,15 @@ def test_every_transport_error_of_httpx_has_a_translation(kind):
     expected = ProviderTimeout if issubclass(kind, httpx.TimeoutException) else ConnectionFailed
     assert type(found) is expected
     assert str(found).startswith(f"host: {kind.__name__}")
+
+
+def test_no_other_module_imports_httpx():
+    package = Path(client.__file__).parents[1]
+    importing = [
+        path for path in package.rglob("*.py") if re.search(r"^\s*(import|from) httpx", path.read_text(), re.M)
+    ]
+
+    assert importing == [Path(client.__file__)]
 
 
 def test_what_httpx_could_not_send_is_not_quoted():

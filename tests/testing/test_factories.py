@@ -23,13 +23,8 @@ STATES = {
 }
 CALL = {"type": "tool_call", "id": "c1", "name": "f", "arguments": {}}
 RESULT = {"type": "tool_result", "id": "c1", "name": "f", "result": 7, "is_error": False}
-PARTS = [
-    {"type": "reasoning", "text": "Hm"},
-    {"type": "text", "text": "Yes"},
-    CALL,
-    RESULT,
-    {"type": "text", "text": "!"},
-]
+PARTS = [{"type": "reasoning", "text": "Hm"}, {"type": "text", "text": "Yes"}, CALL, RESULT]
+PARTS += [{"type": "text", "text": "!"}]
 
 
 @pytest.mark.parametrize("state", STATES)

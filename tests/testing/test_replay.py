@@ -18,11 +18,12 @@ def get(url: str, **options) -> HTTPResponse:
 
 
 def test_the_body_status_and_headers_are_replayed():
-    with ReplayServer(EVENTS, content_type="text/plain", headers={"X-Request-Id": "r1"}) as server:
-        with get(server.url + "/chat/completions", data=b"{}") as response:
-            assert response.read() == EVENTS
-            assert response.headers["content-type"] == "text/plain"
-            assert response.headers["x-request-id"] == "r1"
+    replay = ReplayServer(EVENTS, content_type="text/plain", headers={"X-Request-Id": "r1"})
+
+    with replay as server, get(server.url + "/chat/completions", data=b"{}") as response:
+        assert response.read() == EVENTS
+        assert response.headers["content-type"] == "text/plain"
+        assert response.headers["x-request-id"] == "r1"
 
 
 def test_a_request_is_recorded():
@@ -58,9 +59,8 @@ def test_pieces_are_sent_at_a_pace():
 
 
 def test_a_cut_body_has_no_proper_end():
-    with ReplayServer(EVENTS, cut=True) as server, get(server.url) as response:
-        with pytest.raises(IncompleteRead) as caught:
-            response.read()
+    with ReplayServer(EVENTS, cut=True) as server, get(server.url) as response, pytest.raises(IncompleteRead) as caught:
+        response.read()
 
     assert caught.value.partial == EVENTS
 
@@ -86,13 +86,13 @@ def test_a_recording_brings_its_status_type_and_headers(tmp_path):
     facts = {"http_status": 429, "content_type": "application/json", "headers": headers}
     body.with_suffix(".json").write_text(json.dumps(facts))
 
-    with ReplayServer(body) as server, pytest.raises(urllib.error.HTTPError) as caught:
-        get(server.url)
-
-    with caught.value as response:
-        assert (response.status, response.read()) == (429, b"{}")
-        assert response.headers["retry-after"] == "20"
-        assert response.headers["content-type"] == "application/json"
+    with ReplayServer(body) as server:
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            get(server.url)
+        with caught.value as response:
+            assert (response.status, response.read()) == (429, b"{}")
+            assert response.headers["retry-after"] == "20"
+            assert response.headers["content-type"] == "application/json"
 
 
 def test_what_is_said_here_wins_over_the_recording(tmp_path):
