@@ -50,7 +50,7 @@ def read_events(message_id: UUID | str, *, after: int = 0, using: str) -> list[E
     return [to_event(*row).since(after) for row in rows.values_list(*ROW)]
 
 
-def read_many(message_ids: Iterable[UUID | str], *, using: str) -> dict[str, list[Event]]:
+def read_many(message_ids: Iterable[UUID | str], *, using: str | None) -> dict[str, list[Event]]:
     """Return the committed events of several live messages. One query."""
     events: dict[str, list[Event]] = {}
     rows = Chunk.objects.using(using).filter(message_id__in=list(message_ids)).order_by("message_id", "start")

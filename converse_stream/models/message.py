@@ -110,11 +110,11 @@ class Message(models.Model):
         return self.status in LIVE_STATUSES
 
     def committed_parts(self) -> list[dict[str, Any]]:
-        """Return the parts committed: of a live message those so far (two queries, kept on the instance)."""
+        """Return the parts committed: of a live message those so far (three queries, kept on the instance)."""
+        if self.is_live and "_committed" not in self.__dict__:
+            load_committed([self])
         if not self.is_live:
             return list(self.parts)
-        if "_committed" not in self.__dict__:
-            load_committed([self])
         parts: list[dict[str, Any]] = self.__dict__["_committed"]
         return parts
 
@@ -218,16 +218,23 @@ class Message(models.Model):
 
 
 def load_committed(messages: Iterable[Message]) -> None:
-    """Read what is committed of the live ones among `messages`, in two queries for all of them."""
+    """Read what is committed of the live ones among `messages`, in three queries for all of them.
+
+    One that has ended since it was read becomes what it is now; one whose writer is gone is ended.
+    """
     from converse_stream.models.chunk import read_many
+    from converse_stream.models.leases import end_lost
 
     live = {str(message.pk): message for message in messages if message.is_live}
     if not live:
         return
-    using = next(iter(live.values()))._state.db or "default"
-    # Status before rows: a message that ended in between has its whole content in its own row.
-    rows = Message.objects.using(using).filter(pk__in=live).values_list("pk", "status", "parts")
-    ended = {str(pk): parts for pk, status, parts in rows if status not in LIVE_STATUSES}
-    events = read_many(live.keys() - ended.keys(), using=using)
+    end_lost(live)
+    using = next(iter(live.values()))._state.db
+    # Status before rows: a message that ends in between has its whole content in its own row.
+    rows = Message.objects.using(using).filter(pk__in=live)
+    ended = [pk for pk, status in rows.values_list("pk", "status") if status not in LIVE_STATUSES]
+    for row in rows.filter(pk__in=ended) if ended else ():
+        live.pop(str(row.pk)).__dict__.update(row.__dict__)
+    events = read_many(live, using=using)
     for pk, message in live.items():
-        message.__dict__["_committed"] = ended[pk] if pk in ended else fold(events.get(pk, []))
+        message.__dict__["_committed"] = fold(events.get(pk, []))

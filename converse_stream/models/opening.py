@@ -21,6 +21,7 @@ from converse_stream.models.conversation import Conversation
 from converse_stream.models.endings import cancel
 from converse_stream.models.figures import RESERVED
 from converse_stream.models.history import leaf
+from converse_stream.models.leases import end_lost
 from converse_stream.models.message import Message
 
 
@@ -126,7 +127,7 @@ def _reserve(conversation: Conversation, count: int, using: str) -> int:
 
 def _make_room(conversation: Conversation, using: str, *, interrupt: bool) -> None:
     blocking = Message.objects.using(using).filter(live_in=conversation).first()
-    if blocking is None:
+    if blocking is None or end_lost([blocking.pk]):
         return
     if not interrupt:
         raise ConversationBusy(
