@@ -60,7 +60,7 @@ class AsyncStream(BaseStream):
                 return self
         else:
             self._outbox.part(part["type"], part)
-        await asyncio.wrap_future(self._recorder.flush(self._outbox))
+        await self._aflush()
         return self
 
     async def acomplete(
@@ -97,5 +97,9 @@ class AsyncStream(BaseStream):
         if isinstance(self._recorder, InlineRecorder):
             return await sync_to_async(self._finish)(fields)
         self._outbox.end(fields)
-        await asyncio.wrap_future(self._recorder.flush(self._outbox))
+        await self._aflush()
         return self._ended()
+
+    async def _aflush(self) -> None:
+        await asyncio.wrap_future(self._recorder.flush(self._outbox))
+        self._check_stored()

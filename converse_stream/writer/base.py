@@ -86,11 +86,14 @@ class BaseStream:
     def _cancellation(self) -> dict[str, Any]:
         return {**self.outcome.columns(), "status": Status.CANCELLED, "finish_reason": "cancelled"}
 
-    def _ended(self) -> Message:
+    def _check_stored(self) -> None:
+        """After a commit: raise if what was written is not in it."""
         if self._outbox.lost:
             raise StreamClosed(f"message {self._outbox.message_id} was ended by somebody else")
         if self._outbox.error is not None:
             raise self._outbox.error
+
+    def _ended(self) -> Message:
         self.message.__dict__.update(self._outbox.message.__dict__)
         return self.message
 

@@ -97,6 +97,7 @@ class PrismStream(AsyncStream):
 
     def _flush(self) -> None:
         self._recorder.flush(self._outbox).result()
+        self._check_stored()
 
     def _finish(self, fields: Mapping[str, Any]) -> Message:
         self._outbox.end(fields)
