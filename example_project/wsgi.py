@@ -1,0 +1,8 @@
+"""The WSGI application: pages, REST and server-sent events, without WebSockets."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_project.settings")
+application = get_wsgi_application()
