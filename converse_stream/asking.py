@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -37,8 +37,8 @@ def ask(
     Without a prompt, answer the newest user message, or with a source whatever there is; raise NothingToAnswer.
     """
     asked = [] if prompt is None else [finished(Role.USER, check_content(prompt), metadata={})]
-    if source is None and not asked:
-        _check_question(parent or leaf(conversation))
+    if source is None and not asked and parent is None:
+        parent = _open_question(conversation)
     generation = _prepare(conversation, model, options, metadata, source)
     insert(conversation, [*asked, generation.message], parent=parent, interrupt=interrupt)
     _start(generation)
@@ -52,23 +52,32 @@ def retry(message: Message, **options: Any) -> Message:
     """Answer the question of `message` again; see Message.retry."""
     if message.role != Role.ASSISTANT:
         raise InvalidContent("only an answer can be tried again")
-    options.setdefault("model", _model_of(message))
     if message.parent is None:
         raise NothingToAnswer("this answer has no question")
+    if options.get("source") is None and options.get("model") is None:
+        options["model"] = _model_of(message)
     return ask(message.conversation, None, parent=message.parent, **options)
 
 
 aretry = sync_to_async(retry)
 
 
-def _model_of(message: Message) -> str | None:
+def _model_of(message: Message) -> str:
     attempt = message.attempts.order_by("pk").first()
-    return f"{attempt.provider}:{attempt.model}" if attempt else None
+    if attempt is None:
+        raise InvalidContent("this answer was written by a source of the site's own; give a source or a model")
+    return f"{attempt.provider}:{attempt.model}"
 
 
-def _check_question(newest: Message | None) -> None:
-    if newest is None or newest.role not in (Role.USER, Role.TOOL):
-        raise NothingToAnswer("the conversation does not end with a user message; give a prompt or a source")
+def _open_question(conversation: Conversation) -> Message:
+    """Return what the answer to the newest user message should follow."""
+    newest = leaf(conversation)
+    question = conversation.messages.user().order_by("-number").first()
+    if newest is None or question is None:
+        raise NothingToAnswer("the conversation has no user message; give a prompt or a source")
+    if conversation.messages.assistant().complete().filter(number__gt=question.number).exists():
+        raise NothingToAnswer("the newest user message has been answered; give a prompt, or retry the answer")
+    return question if newest.role == Role.ASSISTANT else newest
 
 
 def _prepare(
@@ -80,7 +89,10 @@ def _prepare(
 ) -> Generation:
     """Check everything that can be wrong before anything is written."""
     kept = check_metadata(metadata)
+    get_runner()
     if source is not None:
+        if not isinstance(source, Iterable | AsyncIterable):
+            raise TypeError(f"source must be iterable, not {type(source).__name__}")
         name = model if isinstance(model, str) else ""
         return Generation(live(provider="", model=name, metadata=kept), source=source)
     merged = {**conversation.options, **clean_json(dict(options or {}))}

@@ -8,7 +8,7 @@ text was cut or merged on the way.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 TEXT_KINDS = frozenset({"text", "reasoning"})
 CONTENT_KINDS = TEXT_KINDS | {"tool_call", "tool_result", "data"}
@@ -91,6 +91,8 @@ class Served:
 
 Content: TypeAlias = Text | Reasoning | ToolCall | ToolResult | Data
 Delta: TypeAlias = Content | Usage | Finish | Served
+ABOUT = (Usage, Finish, Served)
+"""The deltas that are no content."""
 
 _DELTAS: dict[str, type[Delta]] = {
     "text": Text,
@@ -107,6 +109,8 @@ KIND_OF: dict[type[Delta], str] = {delta: kind for kind, delta in _DELTAS.items(
 
 def to_delta(item: str | Delta | Mapping[str, Any]) -> Delta:
     """Return what a source yielded as a delta: a str is text, a mapping has `type` and the delta's fields."""
+    if type(item) in KIND_OF:
+        return cast("Delta", item)
     if isinstance(item, str):
         return Text(item)
     if isinstance(item, Mapping):
@@ -115,8 +119,6 @@ def to_delta(item: str | Delta | Mapping[str, Any]) -> Delta:
         if kind not in _DELTAS:
             raise TypeError(f"a source yielded a mapping of type {kind!r}; known are {', '.join(_DELTAS)}")
         return _DELTAS[kind](**fields)
-    if type(item) in KIND_OF:
-        return item
     raise TypeError(f"a source yielded {type(item).__name__}; expected str, a delta or a mapping")
 
 
@@ -135,9 +137,12 @@ def width(part: Mapping[str, Any]) -> int:
     return 1 if part["type"] in CONTENT_KINDS else 0
 
 
+_encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def dumps(value: Any) -> str:
     """Return JSON on one line with sorted keys."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _encoder.encode(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 from converse_stream.database import run
-from converse_stream.events import Delta, Finish, Served, Usage, to_delta
+from converse_stream.events import ABOUT, Content, Delta, Finish, to_delta
 from converse_stream.exceptions import ServerError, Truncated
 from converse_stream.models import Attempt, Message
 from converse_stream.models.history import history
@@ -60,7 +60,7 @@ class Generation:
                 async with aclosing(self._aitems(prompt)) as items:
                     async for item in items:
                         delta = self._learn(stream, call, item)
-                        if not isinstance(delta, Usage | Finish | Served):
+                        if delta is not None:
                             await stream.awrite(delta)
                 self._check_finished(stream.outcome.finish_reason)
         finally:
@@ -68,15 +68,17 @@ class Generation:
 
     def _take(self, stream: PrismStream, call: _Call, item: Item) -> None:
         delta = self._learn(stream, call, item)
-        if not isinstance(delta, Usage | Finish | Served):
+        if delta is not None:
             stream.write(delta)
 
-    def _learn(self, stream: PrismStream, call: _Call, item: Item) -> Delta:
+    def _learn(self, stream: PrismStream, call: _Call, item: Item) -> Content | None:
+        """Return an item's content; keep what is no content but says something about the answer."""
         delta = to_delta(item)
-        if isinstance(delta, Usage | Finish | Served):
+        if isinstance(delta, ABOUT):
             self.finished = self.finished or isinstance(delta, Finish)
             stream.learn(delta)
-        elif call.first_delta is None:
+            return None
+        if call.first_delta is None:
             call.first_delta = time.monotonic()
         return delta
 
@@ -95,23 +97,28 @@ class Generation:
         if self.provider is not None:
             await self.provider.disconnect()
 
-    async def _aitems(self, prompt: Prompt | None) -> AsyncGenerator[Item, None]:
+    def _aitems(self, prompt: Prompt | None) -> AsyncGenerator[Item, None]:
         if prompt is not None and self.provider is not None:
             items: AsyncIterator[Item] = self.provider.deltas(prompt)
         else:
             items = aiter(cast("AsyncIterable[Item]", self.source))
-        try:
-            async for item in items:
-                yield item
-        finally:
-            if hasattr(items, "aclose"):
-                await items.aclose()
+        # A generator is taken as it is: each layer around it costs something for every delta.
+        return items if isinstance(items, AsyncGenerator) else _generated(items)
 
     def _check_finished(self, finish_reason: str) -> None:
         if self.provider is not None and not self.finished:
             raise Truncated("the provider's answer stopped without its ending")
         if finish_reason == "error":
             raise ServerError("the provider ended its answer with an error")
+
+
+async def _generated(items: AsyncIterator[Item]) -> AsyncGenerator[Item, None]:
+    try:
+        async for item in items:
+            yield item
+    finally:
+        if hasattr(items, "aclose"):
+            await items.aclose()
 
 
 class _Call:
@@ -142,7 +149,7 @@ class _Call:
         known = stream.outcome
         Attempt.objects.filter(pk=self._attempt.pk).update(
             outcome=self._outcome(stream),
-            error_code=stream.message.error_code,
+            error_code=stream.error.code if stream.error else stream.message.error_code,
             model=known.model or self._attempt.model,
             time_to_first_delta=None if self.first_delta is None else self.first_delta - self.started,
             duration=time.monotonic() - self.started,
@@ -154,5 +161,5 @@ class _Call:
         )
 
     def _outcome(self, stream: PrismStream) -> str:
-        status = stream.message.status
+        status = Attempt.Outcome.FAILED if stream.error else stream.message.status
         return status if status in Attempt.Outcome.values else Attempt.Outcome.RUNNING

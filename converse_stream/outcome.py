@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from converse_stream.cleaning import clean_text
 from converse_stream.events import Finish, Served, Usage
 
 FINISH_REASONS = {
@@ -46,12 +47,24 @@ class Outcome:
         """Return this outcome with what `other` knows; None and empty values overwrite nothing."""
         if isinstance(other, Finish):
             other = Outcome(finish_reason=other.reason, finish_reason_raw=other.raw)
-        known = {name: value for name, value in asdict(other).items() if value not in (None, "")}
-        return replace(self, **known)
+        sound = {name: _sound(name, value) for name, value in asdict(other).items()}
+        return replace(self, **{name: value for name, value in sound.items() if value not in (None, "")})
 
     def columns(self) -> dict[str, Any]:
         """Return what is known, by the names of a message's columns (and `request_id`)."""
         return {name: value for name, value in asdict(self).items() if value not in (None, "")}
+
+
+_LENGTHS = {"model": 200, "request_id": 200, "finish_reason": 16, "finish_reason_raw": 100}
+_LARGEST_COUNT = 2**31 - 1
+
+
+def _sound(name: str, value: Any) -> Any:
+    """Return a value as its column can hold it; None for one that cannot be meant."""
+    if name in _LENGTHS:
+        return clean_text(value)[: _LENGTHS[name]] if isinstance(value, str) else None
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT
+    return value if is_count else None
 
 
 def read_outcome(response: object) -> Outcome:
@@ -83,10 +96,10 @@ def read_usage(usage: object) -> Usage:
     details = _get(usage, "prompt_tokens_details", "input_tokens_details")
     output_details = _get(usage, "completion_tokens_details", "output_tokens_details")
     return Usage(
-        input_tokens=_count(_get(usage, "input_tokens", "prompt_tokens")),
-        output_tokens=_count(_get(usage, "output_tokens", "completion_tokens")),
-        cached_tokens=_count(_get(usage, "cached_tokens", "cache_read_input_tokens") or _get(details, "cached_tokens")),
-        reasoning_tokens=_count(_get(usage, "reasoning_tokens") or _get(output_details, "reasoning_tokens")),
+        input_tokens=_get(usage, "input_tokens", "prompt_tokens"),
+        output_tokens=_get(usage, "output_tokens", "completion_tokens"),
+        cached_tokens=_get(usage, "cached_tokens", "cache_read_input_tokens") or _get(details, "cached_tokens"),
+        reasoning_tokens=_get(usage, "reasoning_tokens") or _get(output_details, "reasoning_tokens"),
     )
 
 
@@ -104,7 +117,3 @@ def _first(items: Any) -> Any:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -47,13 +47,13 @@ class EventStreamResponse(StreamingHttpResponse):
         on_disconnect: str = "continue",
         request: HttpRequest | None = None,
     ) -> None:
-        if on_disconnect not in ("continue", "cancel"):
-            raise ValueError(f"on_disconnect must be 'continue' or 'cancel', not {on_disconnect!r}")
+        _check_policy(on_disconnect)
         self.message = message
         """The message that is followed."""
         self._request = getattr(request, "_request", request)
         body = _Body(message, parse(after, str(message.pk)), dialect, on_disconnect)
         super().__init__(body, content_type=get_dialect(dialect).content_type, headers=HEADERS)
+        cast(Any, self)._resource_closers.append(body.close)
 
     @property
     def is_async(self) -> bool:  # type: ignore[override]  # an attribute that Django sets from the body's type
@@ -102,10 +102,10 @@ class _Body:
         self.message = message
         self.after = f"{message.pk}.end" if position == AFTER_ENDING else position
         self.dialect = get_dialect(dialect)
-        self.on_disconnect = on_disconnect
+        self.cancels = on_disconnect == "cancel"
 
     def __iter__(self) -> Iterator[bytes]:
-        until, is_left = time.monotonic() + settings.SSE_MAX_SECONDS, True
+        until = time.monotonic() + settings.SSE_MAX_SECONDS
         try:
             yield self.dialect.prelude(settings.SSE_RETRY)
             stream = batches(self.message, self.after, beat=settings.SSE_HEARTBEAT)
@@ -114,12 +114,12 @@ class _Body:
                     yield self.dialect.encode(events) or self.dialect.heartbeat
                     if time.monotonic() > until:
                         break
-            is_left = False
+            self.cancels = False
         finally:
-            self._close(is_left)
+            self.close()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        until, is_left = time.monotonic() + settings.SSE_MAX_SECONDS, True
+        until = time.monotonic() + settings.SSE_MAX_SECONDS
         try:
             await sync_to_async(release)()
             yield self.dialect.prelude(settings.SSE_RETRY)
@@ -130,21 +130,31 @@ class _Body:
                         yield self.dialect.encode(events) or self.dialect.heartbeat
                         if time.monotonic() > until:
                             break
-            is_left = False
+            self.cancels = False
         finally:
-            self._close(is_left)
+            self.close()
 
-    def _close(self, is_left: bool) -> None:
-        if is_left and self.on_disconnect == "cancel":
+    def close(self) -> None:
+        """Stop the answer if its viewer has left before the end, and that is what was asked for."""
+        if self.cancels:
+            self.cancels = False
             submit(self.message.cancel)
 
 
 async def _pumped(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Iterate a sync body (a middleware has wrapped ours) in a thread of its own."""
-    loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1, "converse-body") as thread:
+    loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, "converse-body")
+    try:
         while (part := await loop.run_in_executor(thread, next, parts, None)) is not None:
             yield part
+    finally:
+        thread.submit(getattr(parts, "close", list))
+        thread.shutdown(wait=False)  # it may be waiting for the next event: the event loop must not
+
+
+def _check_policy(on_disconnect: str) -> None:
+    if on_disconnect not in ("continue", "cancel"):
+        raise ValueError(f"on_disconnect must be 'continue' or 'cancel', not {on_disconnect!r}")
 
 
 async def _nothing() -> None:
@@ -170,6 +180,7 @@ def stream_response(
 ) -> EventStreamResponse:
     """Ask and follow; see Conversation.stream_response."""
     get_dialect(dialect)
+    _check_policy(on_disconnect)
     message = ask(conversation, prompt, **options)
     return EventStreamResponse(message, dialect=dialect, on_disconnect=on_disconnect, request=request)
 

@@ -4,10 +4,12 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
 
+from converse_stream.asgi import converse_application
+
 django_application = get_asgi_application()
 
 from converse_stream.routing import websocket_urlpatterns  # noqa: E402 - models can be imported only now
 
-application = ProtocolTypeRouter(
-    {"http": django_application, "websocket": AuthMiddlewareStack(URLRouter(websocket_urlpatterns))}
+application = converse_application(
+    ProtocolTypeRouter({"http": django_application, "websocket": AuthMiddlewareStack(URLRouter(websocket_urlpatterns))})
 )

@@ -57,7 +57,7 @@ def _no_threads_left(_django_db_marker: None) -> Iterator[None]:
     yield
     recorder.stop()
     feed.stop()
-    database.close_pool()
+    database.close_pools()
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote, urlsplit
@@ -28,14 +29,31 @@ COMMANDS = {
     "daphne": "daphne -b 127.0.0.1 -p {port} tests.asgi:application",
     "uvicorn": "uvicorn --host 127.0.0.1 --port {port} --timeout-graceful-shutdown 2 tests.asgi:application",
     "runserver": "django runserver --noreload 127.0.0.1:{port}",
-    "gunicorn": "gunicorn --bind 127.0.0.1:{port} --worker-class gthread --threads 8 --graceful-timeout 2"
+    "runserver-reload": "django runserver 127.0.0.1:{port}",
+    "gunicorn": "gunicorn --bind 127.0.0.1:{port} --worker-class gthread --threads 8"
     " django.core.wsgi:get_wsgi_application()",
+    "gunicorn-asgi": "gunicorn --bind 127.0.0.1:{port} --worker-class asgi tests.asgi:application",
 }
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
 
 
 @contextmanager
 def serve(kind: str, *, settings: Mapping[str, Any] | None = None, **environment: str) -> Iterator[str]:
     """Start a server of this kind, yield its address once it answers, and end it."""
+    with launch(kind, settings=settings, **environment) as server:
+        yield server.url
+
+
+@contextmanager
+def launch(kind: str, *, settings: Mapping[str, Any] | None = None, **environment: str) -> Iterator[Server]:
+    """Start as `serve` does, for a test that does something to the process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -44,16 +62,17 @@ def serve(kind: str, *, settings: Mapping[str, Any] | None = None, **environment
         "DATABASE_URL": database_url(),
         "CONVERSE_STREAM": json.dumps(settings or {}),
         "PYTHONUNBUFFERED": "1",
+        "GUNICORN_CMD_ARGS": "--graceful-timeout 2",
         **environment,
     }
     command = [sys.executable, "-m", *COMMANDS[kind].format(port=port).split()]
     with tempfile.TemporaryFile("w+") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
         try:
-            _wait_until_it_listens(server, port, log)
-            yield f"http://127.0.0.1:{port}"
+            wait_until_it_listens(process, port, log)
+            yield Server(f"http://127.0.0.1:{port}", process)
         finally:
-            _end(server)
+            _end(process)
 
 
 def database_url() -> str:
@@ -76,7 +95,8 @@ def websocket_url(url: str) -> str:
     return f"ws{url.removeprefix('http')}/ws/converse/"
 
 
-def _wait_until_it_listens(server: "subprocess.Popen[bytes]", port: int, log: IO[str]) -> None:
+def wait_until_it_listens(server: "subprocess.Popen[bytes]", port: int, log: IO[str]) -> None:
+    """Wait until something answers at the port; raise RuntimeError with the log if the process ends before."""
     pause = 0.05
     for _attempt in range(round(STARTS_WITHIN / pause)):
         try:

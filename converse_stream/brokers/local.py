@@ -1,10 +1,15 @@
 """The broker inside a process: committed events from the recorder to the feed, and hints to both."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from converse_stream.events import Event
 
+logger = logging.getLogger("converse_stream")
+
+T = TypeVar("T")
 Committed = Callable[[Mapping[str, list[Event]]], None]
 Hinted = Callable[[Iterable[str]], None]
 
@@ -26,17 +31,25 @@ class LocalBroker:
     def committed(self, events: Mapping[str, list[Event]]) -> None:
         """Pass on what has just been committed."""
         for listener in self._on_committed:
-            listener(events)
+            _tell(listener, events)
 
     def hint(self, message_ids: Iterable[str]) -> None:
         """Say that these messages have changed."""
         for listener in self._on_hint:
-            listener(message_ids)
+            _tell(listener, message_ids)
 
     def forget_listeners(self) -> None:
         """Start anew: what listened belongs to the parent of this process."""
         self._on_committed.clear()
         self._on_hint.clear()
+
+
+def _tell(listener: Callable[[T], None], news: T) -> None:
+    try:
+        listener(news)
+    except Exception:
+        # The publisher has committed: nothing that a listener does may look like a failed commit.
+        logger.exception("a listener of the local broker failed")
 
 
 local = LocalBroker()

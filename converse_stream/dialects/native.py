@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring
 from typing import Any
 
 from converse_stream.dialects.base import Dialect
@@ -22,4 +23,8 @@ class NativeDialect(Dialect):
 
     def frame(self, event: Event) -> bytes:
         """Return one SSE event. JSON keeps the data on one line, whatever the text."""
-        return f"id: {event.id}\nevent: {event.kind}\ndata: {dumps(payload(event))}\n\n".encode()
+        if event.kind in TEXT_KINDS:  # nearly all there are: the same as below, written out
+            data = f'{{"start":{event.start},"text":{encode_basestring(event.data)}}}'
+        else:
+            data = dumps(payload(event))
+        return f"id: {event.id}\nevent: {event.kind}\ndata: {data}\n\n".encode()

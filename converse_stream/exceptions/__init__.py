@@ -10,6 +10,7 @@ ConverseError
 ├── ConversationBusy         busy
 ├── NothingToAnswer          nothing_to_answer
 ├── NotStarted               not_started
+├── DatabaseHeld             held
 ├── StreamClosed             closed
 └── GenerationError          ends an answer as failed
     ├── ProviderError        from the provider
@@ -26,6 +27,7 @@ from converse_stream.exceptions.base import (
     ContentTooLong,
     ConversationBusy,
     ConverseError,
+    DatabaseHeld,
     GenerationError,
     InvalidContent,
     MalformedCursor,
@@ -71,6 +73,7 @@ __all__ = [
     "ContextTooLong",
     "ConversationBusy",
     "ConverseError",
+    "DatabaseHeld",
     "GenerationError",
     "InternalError",
     "InvalidContent",

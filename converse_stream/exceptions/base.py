@@ -76,6 +76,13 @@ class NotStarted(ConverseError):
     public = _("The answer has not started yet.")
 
 
+class DatabaseHeld(ConverseError):
+    """On SQLite a transaction of the caller keeps everybody else from writing what it waits for."""
+
+    code = "held"
+    public = _("Something went wrong.")
+
+
 class StreamClosed(ConverseError):
     """The message has ended (completed, failed, stopped or taken away): nothing more can be written to it."""
 

@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Mapping
 
 from django.db import DatabaseError, InterfaceError, connections
@@ -25,21 +24,25 @@ READ_INTERVAL = 0.02
 """Seconds between two reads at least, however many hints come in."""
 LEASE_INTERVAL = 1.0
 """Seconds between two looks at the leases of followed messages."""
+FED_FOR = 1.0
+"""Seconds after a commit of this process in which nobody else is asked about its message: the recorder would know."""
 LINGER = 30.0
 """Seconds a message's events stay in memory after its last viewer left."""
 
 
 _feed: Feed | None = None
+_lock = threading.Lock()
 
 
 def get_feed() -> Feed:
     """Return the process's feed."""
     global _feed
-    if _feed is None:
-        _feed = Feed()
-        local.listen(on_committed=_feed.on_committed, on_hint=_feed.on_hint)
-        configured()  # begins to listen
-    return _feed
+    with _lock:
+        if _feed is None:
+            _feed = Feed()
+            local.listen(on_committed=_feed.on_committed, on_hint=_feed.on_hint)
+            configured()  # begins to listen
+        return _feed
 
 
 def stop() -> None:
@@ -49,8 +52,8 @@ def stop() -> None:
 
 
 def _forget() -> None:
-    global _feed
-    _feed = None
+    global _feed, _lock
+    _feed, _lock = None, threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget)
@@ -60,10 +63,9 @@ class Feed:
     """Group read. Local commits arrive as they are; for everything else one read serves all."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # an abandoned viewer may be collected, and leave, in the middle of anything
         self._wake = threading.Condition(self._lock)
         self._tails: dict[str, Tail] = {}
-        self._committed: deque[Mapping[str, list[Event]]] = deque()
         self._hinted: set[str] = set()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -89,8 +91,7 @@ class Feed:
             viewer.position = position
             tail = viewer.tail
             if tail is not None and tail.begin(position):
-                self._hinted.add(tail.message_id)
-                self._wake.notify()
+                self._hint(tail)
 
     def take(self, viewer: Viewer) -> tuple[list[Event], bool]:
         """Return what is new for a viewer, and whether that was all there will ever be."""
@@ -110,18 +111,30 @@ class Feed:
                 viewer.tail = None
 
     def on_committed(self, events: Mapping[str, list[Event]]) -> None:
-        """Note what a recorder of this process has committed."""
-        if self._tails and not self._tails.keys().isdisjoint(events):
-            with self._wake:
-                self._committed.append(events)
-                self._wake.notify()
+        """Give viewers what a recorder of this process has committed. Called in its thread: it saves waking ours."""
+        if self._tails.keys().isdisjoint(events):
+            return
+        now, viewers = time.monotonic(), list[Viewer]()
+        with self._wake:
+            for message_id in self._tails.keys() & events.keys():
+                tail = self._tails[message_id]
+                tail.fed_at = now
+                viewers += tail.viewers
+                if not tail.apply(events[message_id]):
+                    self._hint(tail)
+        wake_all(viewers)
 
     def on_hint(self, message_ids: Iterable[str]) -> None:
         """Note that messages have news."""
         if self._tails:
             with self._wake:
-                self._hinted.update(self._tails.keys() & set(message_ids))
-                self._wake.notify()
+                for message_id in self._tails.keys() & set(message_ids):
+                    self._hint(self._tails[message_id])
+
+    def _hint(self, tail: Tail) -> None:
+        if not tail.is_over:
+            self._hinted.add(tail.message_id)
+            self._wake.notify()
 
     def stop(self) -> None:
         """End the thread. Viewers that wait stay where they are."""
@@ -137,22 +150,21 @@ class Feed:
         last_leases = time.monotonic()
         while not self._stopping:
             hinted = self._sleep()
-            touched, behind = self._apply_committed()
-            wake_all([viewer for tail in touched for viewer in list(tail.viewers)])
             now = time.monotonic()
             if now - self._last_read >= settings.POLL_INTERVAL:
-                hinted = self._expire()
-            if hinted or behind:
+                hinted |= self._expire()
                 self._last_read = now
-                self._guarded_read(hinted | behind, leases=now - last_leases > LEASE_INTERVAL)
+            if hinted:
+                self._last_read = now
+                self._guarded_read(hinted, leases=now - last_leases > LEASE_INTERVAL)
                 if now - last_leases > LEASE_INTERVAL:
                     last_leases = now
         connections.close_all()
 
     def _sleep(self) -> set[str]:
-        """Wait for commits, hints or the next poll. Return the messages hinted at, once a read is due."""
+        """Wait for hints or the next poll. Return the messages hinted at, once a read is due."""
         with self._wake:
-            while not (self._stopping or self._committed):
+            while not self._stopping:
                 if not self._tails:
                     connections.close_all()
                     self._wake.wait()
@@ -163,33 +175,18 @@ class Feed:
                 if now >= due:
                     break
                 self._wake.wait(due - now)
-            if time.monotonic() < self._last_read + READ_INTERVAL:
-                return set()
             hinted, self._hinted = self._hinted, set()
             return hinted
 
-    def _apply_committed(self) -> tuple[set[Tail], set[str]]:
-        touched: set[Tail] = set()
-        behind: set[str] = set()
-        with self._lock:
-            while self._committed:
-                for message_id, events in self._committed.popleft().items():
-                    tail = self._tails.get(message_id)
-                    if tail is None:
-                        continue
-                    touched.add(tail)
-                    if not tail.apply(events):
-                        behind.add(message_id)
-        return touched, behind
-
     def _expire(self) -> set[str]:
-        """Drop the tails that nobody follows any more; return the live ones that are left."""
+        """Drop the tails that nobody follows any more; return the live ones that may have news from elsewhere."""
         now = time.monotonic()
         with self._lock:
             for tail in list(self._tails.values()):
                 if not tail.viewers and (tail.is_over or now - tail.left_at > LINGER):
                     del self._tails[tail.message_id]
-            return {tail.message_id for tail in self._tails.values() if not tail.is_over}
+            tails = [tail for tail in self._tails.values() if not tail.is_over and now - tail.fed_at > FED_FOR]
+            return {tail.message_id for tail in tails}
 
     def _guarded_read(self, message_ids: set[str], *, leases: bool) -> None:
         try:
@@ -199,6 +196,22 @@ class Feed:
         except (DatabaseError, InterfaceError):
             connections.close_all()
             logger.warning("the database cannot be read; trying again", exc_info=True)
+        except Exception:  # noqa: BLE001 - see below
+            # No message's trouble may end the thread that reads for all: find it, and let its viewers go.
+            self._read_one_by_one(message_ids)
+
+    def _read_one_by_one(self, message_ids: set[str]) -> None:
+        if len(message_ids) > 1:
+            for message_id in message_ids:
+                self._guarded_read({message_id}, leases=False)
+            return
+        logger.exception("message %s cannot be read", *message_ids)
+        with self._lock:
+            tails = [self._tails[pk] for pk in message_ids if pk in self._tails]
+            for tail in tails:
+                tail.is_gone = True
+            viewers = [viewer for tail in tails for viewer in tail.viewers]
+        wake_all(viewers)
 
     def _read(self, message_ids: set[str]) -> None:
         """Bring these tails up to what is committed: statuses first, then rows, then the endings' whole rows."""
@@ -213,7 +226,7 @@ class Feed:
         events = reading.news(positions) if positions else {}
         ended = [tail.message_id for tail in tails if statuses.get(tail.message_id) in ENDINGS]
         messages = {str(message.pk): message for message in reading.endings(ended)} if ended else {}
-        touched = []
+        viewers: list[Viewer] = []
         with self._lock:
             for tail in tails:
                 changed = tail.message_id in events
@@ -227,5 +240,5 @@ class Feed:
                 if tail.message_id not in statuses:
                     tail.is_gone = changed = True
                 if changed:
-                    touched.append(tail)
-        wake_all([viewer for tail in touched for viewer in list(tail.viewers)])
+                    viewers += tail.viewers
+        wake_all(viewers)

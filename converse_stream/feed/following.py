@@ -19,6 +19,9 @@ from converse_stream.feed.reading import Snapshot, snapshot, start_event
 from converse_stream.feed.viewer import AsyncViewer, Viewer
 from converse_stream.models import Message
 
+_WAIT_BEAT = 0.25
+"""Seconds between looks at the clock while waiting for an ending."""
+
 
 def batches(message: Message, after: int | str = 0, *, beat: float | None = None) -> Generator[list[Event], None, None]:
     """Yield what happens in a message from a position or cursor on, as it is committed, up to its ending.
@@ -51,17 +54,12 @@ def batches(message: Message, after: int | str = 0, *, beat: float | None = None
         feed.leave(viewer)
 
 
-async def abatches(
-    message: Message, after: int | str = 0, *, beat: float | None = None
-) -> AsyncGenerator[list[Event], None]:
-    """Yield as `batches` does, in an event loop."""
+def abatches(message: Message, after: int | str = 0, *, beat: float | None = None) -> AsyncGenerator[list[Event], None]:
+    """Yield as `batches` does, in an event loop; the errors are raised by the call itself."""
     position = _begin(message, after)
-    stream = _afed(message, position, beat)
     if settings.RUNNER == "inline":
-        stream = apolled(message.pk, position, beat)
-    async with aclosing(stream):
-        async for events in stream:
-            yield events
+        return apolled(message.pk, position, beat)
+    return _afed(message, position, beat)
 
 
 async def _afed(message: Message, position: int, beat: float | None) -> AsyncGenerator[list[Event], None]:
@@ -83,6 +81,7 @@ async def _afed(message: Message, position: int, beat: float | None) -> AsyncGen
                 yield []
     finally:
         feed.leave(viewer)
+        viewer.close()
 
 
 def follow(message: Message, *, after: int | str = 0, timeout: float | None = None) -> Generator[Event, None, None]:
@@ -112,7 +111,7 @@ async def afollow(
 def wait(message: Message, timeout: float | None = None) -> Message:
     """Wait for a message's ending; see Message.wait."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    with closing(batches(message, beat=timeout)) as stream:
+    with closing(batches(message, beat=_WAIT_BEAT)) as stream:
         for events in stream:
             _check_deadline(message, events, deadline)
     message.refresh_from_db()
@@ -122,7 +121,7 @@ def wait(message: Message, timeout: float | None = None) -> Message:
 async def await_ending(message: Message, timeout: float | None = None) -> Message:  # noqa: ASYNC109 - as above
     """Wait for a message's ending in an event loop; see Message.await_ending."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    async with aclosing(abatches(message, beat=timeout)) as stream:
+    async with aclosing(abatches(message, beat=_WAIT_BEAT)) as stream:
         async for events in stream:
             _check_deadline(message, events, deadline)
     await run(message.refresh_from_db)

@@ -7,10 +7,14 @@ import time
 from collections.abc import AsyncGenerator, Generator
 from uuid import UUID
 
+from django.db import connections, router
+
 from converse_stream.conf import settings
 from converse_stream.database import run
 from converse_stream.events import Event
+from converse_stream.exceptions import DatabaseHeld
 from converse_stream.feed.reading import snapshot
+from converse_stream.models import Message
 from converse_stream.models.leases import end_lost
 
 
@@ -46,7 +50,14 @@ def polled(message_id: UUID, position: int, beat: float | None) -> Generator[lis
         if events is not None:
             yield events
         elif not poll.is_over:
+            _check_waitable()
             time.sleep(settings.POLL_INTERVAL)
+
+
+def _check_waitable() -> None:
+    connection = connections[router.db_for_write(Message)]
+    if connection.vendor == "sqlite" and connection.in_atomic_block:
+        raise DatabaseHeld("on SQLite nothing can change while transaction.atomic() waits for it")
 
 
 async def apolled(message_id: UUID, position: int, beat: float | None) -> AsyncGenerator[list[Event], None]:

@@ -36,13 +36,18 @@ class Snapshot:
 
 def snapshot(message_id: UUID | str, after: int) -> Snapshot:
     """Read a message from a position on. Two queries at most (three for a position nobody gave out)."""
-    using = router.db_for_read(Message)
+    using = router.db_for_write(Message)
     message = Message.objects.using(using).get(pk=message_id)
     if not message.is_live:
         return _finished(message, after)
     content = [] if after == AFTER_ENDING else read_events(message_id, after=after, using=using)
-    if not content and after and after > _committed_end(message_id, using):
-        return _from(message, "reset", read_events(message_id, using=using))
+    if not content and after:
+        # Nothing is there yet; or it ended since, and its rows are gone; or nobody ever gave out this position.
+        message = Message.objects.using(using).get(pk=message_id)
+        if not message.is_live:
+            return _finished(message, after)
+        if after == AFTER_ENDING or after > _committed_end(message_id, using):
+            return _from(message, "reset", read_events(message_id, using=using))
     return _from(message, "" if after else "start", content, after)
 
 
@@ -82,19 +87,19 @@ def ending_event(message: Message) -> Event:
 
 def statuses(message_ids: Iterable[str]) -> dict[str, str]:
     """Return the status of those messages that exist."""
-    rows = Message.objects.using(router.db_for_read(Message)).filter(pk__in=list(message_ids))
+    rows = Message.objects.using(router.db_for_write(Message)).filter(pk__in=list(message_ids))
     return {str(pk): status for pk, status in rows.values_list("pk", "status")}
 
 
 def endings(message_ids: Iterable[str]) -> list[Message]:
     """Return the whole rows of ended messages."""
-    rows = Message.objects.using(router.db_for_read(Message)).filter(pk__in=list(message_ids))
+    rows = Message.objects.using(router.db_for_write(Message)).filter(pk__in=list(message_ids))
     return [message for message in rows if message.status in ENDINGS]
 
 
 def news(positions: Mapping[str, int]) -> dict[str, list[Event]]:
     """Return what is committed of each message from its position, an end of a row, on. One statement for all."""
-    using = router.db_for_read(Message)
+    using = router.db_for_write(Message)
     connection = connections[using]
     if connection.vendor not in ("postgresql", "sqlite"):
         return {pk: read_events(pk, after=position, using=using) for pk, position in positions.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ class Tail:
         """A read passed by before the list had begun."""
         self.viewers: set[Viewer] = set()
         self.left_at = time.monotonic()
+        self.fed_at = -math.inf
+        """When a recorder of this process last committed to the message."""
         self._events: list[Event] = []
         self._ends: list[int] = []
 

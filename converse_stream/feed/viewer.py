@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 
 from converse_stream.events import Event
 from converse_stream.feed.tail import Tail
@@ -16,16 +17,19 @@ class Viewer:
     def __init__(self) -> None:
         self.position = 0
         self.tail: Tail | None = None
+        self.is_woken = False
+        """Whether it knows that there is something to take: it needs no second word before it takes that."""
         self._news = threading.Event()
 
     def wake(self) -> None:
-        """Say that there is something to take. Called from the feed's thread."""
+        """Say that there is something to take."""
         self._news.set()
 
     def wait(self, seconds: float | None) -> bool:
         """Wait for something to take, `seconds` at most. Return whether there is."""
         is_news = self._news.wait(seconds)
         self._news.clear()
+        self.is_woken = False
         return is_news
 
     def seen(self, events: Iterable[Event]) -> None:
@@ -40,33 +44,63 @@ class AsyncViewer(Viewer):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.get_running_loop()
-        self._anews = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     def wake(self) -> None:
         """Say that there is something to take. Called in the viewer's own loop."""
-        self._anews.set()
+        if self.is_woken:  # and has not noticed by itself meanwhile
+            self._go_on()
 
     async def await_news(self, seconds: float | None) -> bool:
         """Wait for something to take, `seconds` at most. Return whether there is."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._anews.wait()
-        except TimeoutError:
+        if not self.is_woken:
+            self._waiter = self.loop.create_future()
+            if seconds is not None:
+                self._set_timer(seconds)
+            await self._waiter
+        if not self.is_woken:
             return False
-        self._anews.clear()
+        self.is_woken = False
         return True
+
+    def close(self) -> None:
+        """Leave nothing behind in the event loop."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _set_timer(self, seconds: float) -> None:
+        # One timer for many waits: one for each would cost more than all the rest of a wait.
+        self._until = self.loop.time() + seconds
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._until, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self.loop.time() < self._until:
+            self._timer = self.loop.call_at(self._until, self._ring)
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 def wake_all(viewers: Iterable[Viewer]) -> None:
-    """Wake viewers, with one call into each event loop."""
+    """Wake viewers, from any thread, with one call into each event loop."""
     loops: dict[asyncio.AbstractEventLoop, list[AsyncViewer]] = {}
     for viewer in viewers:
+        if viewer.is_woken:
+            continue
+        viewer.is_woken = True
         if isinstance(viewer, AsyncViewer):
             loops.setdefault(viewer.loop, []).append(viewer)
         else:
             viewer.wake()
     for loop, waiting in loops.items():
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: its viewers are gone
             loop.call_soon_threadsafe(_wake, waiting)
 
 

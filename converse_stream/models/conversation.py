@@ -19,6 +19,7 @@ from converse_stream.prompts import PromptMessage
 
 if TYPE_CHECKING:
     from converse_stream.generation import Source
+    from converse_stream.providers.base import Provider
     from converse_stream.responses import EventStreamResponse
     from converse_stream.writer import PrismStream, StreamOpening
 
@@ -87,11 +88,31 @@ class Conversation(models.Model):
         """Append a finished answer, as `add_message` does."""
         return self.add_message(Role.ASSISTANT, content, **options)
 
+    def add_tool_message(self, content: str, **options: Any) -> Message:
+        """Append a tool message, as `add_message` does."""
+        return self.add_message(Role.TOOL, content, **options)
+
     async def aadd_message(self, role: str, content: str, **options: Any) -> Message:
         """Append as `add_message` does, from async code."""
         from converse_stream.models.opening import aadd_message
 
         return await aadd_message(self, role, content, **options)
+
+    async def aadd_system_message(self, content: str, **options: Any) -> Message:
+        """Append a system message, from async code."""
+        return await self.aadd_message(Role.SYSTEM, content, **options)
+
+    async def aadd_user_message(self, content: str, **options: Any) -> Message:
+        """Append a user's message, from async code."""
+        return await self.aadd_message(Role.USER, content, **options)
+
+    async def aadd_assistant_message(self, content: str, **options: Any) -> Message:
+        """Append a finished answer, from async code."""
+        return await self.aadd_message(Role.ASSISTANT, content, **options)
+
+    async def aadd_tool_message(self, content: str, **options: Any) -> Message:
+        """Append a tool message, from async code."""
+        return await self.aadd_message(Role.TOOL, content, **options)
 
     def history(self, *, parent: Message | None = None) -> list[PromptMessage]:
         """Return what a model should be told: from the root to `parent`, or else the newest leaf that did not fail."""
@@ -109,7 +130,7 @@ class Conversation(models.Model):
         self,
         prompt: str,
         *,
-        model: str | None = None,
+        model: str | Provider | None = None,
         options: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
         parent: Message | None = None,

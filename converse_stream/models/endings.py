@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import router, transaction
-from django.db.models import F, Q
+from django.db import connections, router, transaction
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from converse_stream.conf import settings
+from converse_stream.database import afterwards
 from converse_stream.events import fold, text_of, width
 from converse_stream.models.choices import LIVE_STATUSES, Status
 from converse_stream.models.chunk import Chunk, read_events
@@ -19,6 +22,11 @@ from converse_stream.models.conversation import Conversation
 from converse_stream.models.figures import figures
 from converse_stream.models.message import Message
 from converse_stream.signals import BY_STATUS
+
+logger = logging.getLogger("converse_stream")
+
+_TICK = timedelta(milliseconds=1)
+"""SQLite keeps times as text, to the millisecond or to the microsecond: the same lease may not compare as equal."""
 
 
 def cancel(message: Message) -> bool:
@@ -29,19 +37,26 @@ def cancel(message: Message) -> bool:
 acancel = sync_to_async(cancel)
 
 
-def end_as_lost(message: Message, lease_expires_at: Any) -> bool:
-    """End a message whose lease, as last seen, has run out. Return whether this call ended it."""
-    return _end(
+def end_as_lost(message: Message, lease_expires_at: datetime) -> bool:
+    """End a message whose lease, as last seen, has run out. Return whether this call ended it.
+
+    A message that somebody has locked is left for another time: whoever looks at it is not held up.
+    """
+    ended = _end(
         message,
         Status.FAILED,
-        where=Q(lease_expires_at=lease_expires_at),
+        where=Q(lease_expires_at__range=(lease_expires_at - _TICK, lease_expires_at + _TICK)),
+        waits=False,
         finish_reason="error",
         error_code="worker_lost",
         error_message="the process that wrote this message let its lease run out",
     )
+    if ended:
+        logger.error("message %s failed: worker_lost", message.pk)
+    return ended
 
 
-def _end(message: Message, status: str, *, where: Q | None = None, **fields: Any) -> bool:
+def _end(message: Message, status: str, *, where: Q | None = None, waits: bool = True, **fields: Any) -> bool:
     using = router.db_for_write(Message)
     rows = Message.objects.using(using).filter(pk=message.pk)
     now = timezone.now()
@@ -50,7 +65,10 @@ def _end(message: Message, status: str, *, where: Q | None = None, **fields: Any
         return False
     with transaction.atomic(using=using):
         # Locks are taken in one order everywhere: the conversation, then its messages.
-        Conversation.objects.using(using).filter(pk=message.conversation_id).update(revision=F("revision") + 1)
+        conversation = Conversation.objects.using(using).filter(pk=message.conversation_id)
+        if not waits and not (_lock_free(conversation) and _lock_free(rows)):
+            return False
+        conversation.update(revision=F("revision") + 1)
         live = rows.filter(where or Q(), status__in=LIVE_STATUSES)
         ended = live.update(status=status, live_in=None, lease_expires_at=None, finished_at=now, **fields)
         if ended:
@@ -58,6 +76,15 @@ def _end(message: Message, status: str, *, where: Q | None = None, **fields: Any
             transaction.on_commit(partial(announce, message.pk, status), using=using)
     message.refresh_from_db(using=using)
     return bool(ended)
+
+
+def _lock_free(row: QuerySet[Any]) -> bool:
+    """Lock a row, unless somebody else has. Return whether it is ours."""
+    features = connections[row.db].features
+    if not features.has_select_for_update_skip_locked:
+        return True
+    locked = row.select_for_update(skip_locked=True, no_key=features.has_select_for_no_key_update)
+    return bool(locked.values_list("pk"))
 
 
 def _fold(message: Message, using: str) -> None:
@@ -88,6 +115,11 @@ def announce(message_id: Any, status: str) -> None:
     from converse_stream.brokers import hint
 
     hint([str(message_id)])
-    signal = BY_STATUS[status]
-    if signal.has_listeners(Message):
-        signal.send_robust(Message, message=Message.objects.get(pk=message_id))
+    if BY_STATUS[status].has_listeners(Message):
+        afterwards(_send, message_id, status)
+
+
+def _send(message_id: Any, status: str) -> None:
+    message = Message.objects.using(router.db_for_write(Message)).filter(pk=message_id).first()
+    if message is not None:
+        BY_STATUS[status].send_robust(Message, message=message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,19 +33,25 @@ def end_lost(message_ids: Iterable[Any]) -> list[Any]:
     expired = Message.objects.using(using).filter(
         pk__in=list(message_ids), status__in=LIVE_STATUSES, lease_expires_at__lt=Now()
     )
+    found = list(expired.defer("parts", "metadata"))
+    if not found:
+        return []
     long_ago = set(expired.filter(lease_expires_at__lt=Now() - timedelta(seconds=ONCE)).values_list("pk", flat=True))
     ended = []
-    for message in expired.defer("parts", "metadata"):
-        if message.pk in long_ago or _seen_before(message):
-            _seen.pop(message.pk, None)
-            if end_as_lost(message, message.lease_expires_at):
+    for message in found:
+        lease = message.lease_expires_at
+        if not lease or not (message.pk in long_ago or _seen_before(message)):
+            continue
+        with suppress(Message.DoesNotExist):  # deleted meanwhile
+            if end_as_lost(message, lease):
+                _seen.pop(message.pk, None)
                 ended.append(message.pk)
     return ended
 
 
 def _seen_before(message: Message) -> bool:
     now = time.monotonic()
-    for pk in [pk for pk, (_, at) in _seen.items() if now - at > ONCE]:
+    for pk in [pk for pk, (_, at) in tuple(_seen.items()) if now - at > ONCE]:  # other threads look, too
         _seen.pop(pk, None)
     lease, at = _seen.setdefault(message.pk, (message.lease_expires_at, now))
     if lease != message.lease_expires_at:

@@ -41,6 +41,10 @@ class _ContentField(models.TextField):  # type: ignore[type-arg]
         return name, "django.db.models.TextField", args, kwargs
 
 
+SITE_FIELDS = ("metadata", "client_key", "request_fingerprint", "updated_at")
+"""What a site may change of a message that the recorder writes."""
+
+
 class Message(models.Model):
     """One message of a conversation. It only grows, ends once, and never changes after its ending."""
 
@@ -103,6 +107,12 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.number} ({self.status})"
+
+    def save(self, **options: Any) -> None:
+        """Save the row; of one that has had a writer only what the site may change, as the rest is the writer's."""
+        if self.lease_holder and not self._state.adding:
+            options.setdefault("update_fields", SITE_FIELDS)
+        super().save(**options)
 
     @property
     def is_live(self) -> bool:

@@ -117,7 +117,7 @@ def insert(
 
 def _reserve(conversation: Conversation, count: int, using: str) -> int:
     # A write first: it takes the conversation's row lock (on SQLite the database's), and numbers cannot collide.
-    rows = Conversation.objects.using(using).filter(pk=conversation.pk)
+    rows = Conversation.objects.using(using).filter(pk=conversation.pk, deleted_at=None)
     changed = rows.update(last_number=F("last_number") + count, revision=F("revision") + 1, updated_at=timezone.now())
     if not changed:
         raise Conversation.DoesNotExist(f"conversation {conversation.pk} does not exist")

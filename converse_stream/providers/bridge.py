@@ -67,7 +67,8 @@ class _Drive(Generic[T]):
             loop = runner.get_loop()
             task = loop.create_task(self._pump())
             self._running.put((loop, task))
-            runner.run(asyncio.wait([task]))
+            with suppress(SystemExit, KeyboardInterrupt):  # the task holds it, and the consumer gets it
+                runner.run(asyncio.wait([task]))
         self._items.put(task)
 
     async def _pump(self) -> None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from converse_stream.cleaning import clean_text
 from converse_stream.events import Delta, Finish, Reasoning, Served, Text, Usage
 from converse_stream.exceptions import ProtocolError, ProviderError, Truncated
 from converse_stream.providers import errors
@@ -16,6 +17,8 @@ from converse_stream.providers.tool_calls import ToolCalls
 
 _DONE = "[DONE]"
 _LARGEST_COUNT = 2**31 - 1
+_LONGEST_NAME = 200
+_LONGEST_REASON = 100
 
 
 class ChatCompletionsDecoder:
@@ -112,7 +115,7 @@ class ChatCompletionsDecoder:
             raise ProtocolError(f"an event of {len(event.data)} characters is no JSON object")
 
     def _payload(self, payload: dict[str, Any]) -> Iterator[Delta]:
-        yield from self._serve(_text(payload.get("model")), _text(payload.get("id")))
+        yield from self._serve(_name(payload.get("model")), _name(payload.get("id")))
         for path in self.usage_paths:
             self._usage = self._read_usage(_at(payload, path)) or self._usage
         choices = payload.get("choices")
@@ -132,7 +135,7 @@ class ChatCompletionsDecoder:
             self.begun = True
             yield content
         self._tool_calls(delta.get("tool_calls"))
-        self._raw_reason = _text(choice.get("finish_reason")) or self._raw_reason
+        self._raw_reason = _name(choice.get("finish_reason"), _LONGEST_REASON) or self._raw_reason
 
     def _said(self, delta: dict[str, Any]) -> Iterator[Text | Reasoning]:
         reasoning = next((text for field in self.reasoning_fields if (text := _text(delta.get(field)))), "")
@@ -220,6 +223,10 @@ def _mapping(value: object) -> dict[str, Any]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _name(value: object, longest: int = _LONGEST_NAME) -> str:
+    return clean_text(_text(value)[:longest])
 
 
 def _count(value: object) -> int | None:

@@ -17,10 +17,10 @@ class Timeouts:
     """For the connection, or for room to make one."""
     idle: float | None = 60.0
     """Between two reads; keep-alive comments are activity."""
-    first_token: float | None = None
+    first_token: float | None = 60.0
     """From the request to the first text, reasoning or tool call."""
-    total: float | None = None
-    """From the request to the end of the answer."""
+    total: float | None = 3600.0
+    """From the request to the end of the answer: no sane one takes as long, but every one has to end."""
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Self:

@@ -2,13 +2,18 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from converse_stream.events import ToolCall
 from converse_stream.exceptions import ProtocolError
 
-MAX_ARGUMENTS_CHARS = 4 * 1024 * 1024
+MAX_CHARS = 4 * 1024 * 1024
+"""How long all calls of an answer may be together."""
+MAX_DEPTH = 100
+"""How deep arguments may be nested: whoever reads them later may be recursive."""
+_CALL_CHARS = 64
+"""What a call counts for besides its characters: a call of nothing takes memory too."""
 
 
 @dataclass(slots=True)
@@ -17,7 +22,7 @@ class _Open:
 
     id: str = ""
     name: str = ""
-    arguments: str = ""
+    arguments: list[str] = field(default_factory=list)
 
 
 class ToolCalls:
@@ -33,32 +38,57 @@ class ToolCalls:
         self._size = 0
 
     def add(self, key: Any, *, id: str = "", name: str = "", arguments: str = "") -> None:
-        """Add a fragment; empty values add nothing. Raise ProtocolError when the arguments grow past all measure."""
-        self._size += len(arguments)
-        if self._size > MAX_ARGUMENTS_CHARS:
-            raise ProtocolError(f"the arguments of tool calls are longer than {MAX_ARGUMENTS_CHARS} characters")
+        """Add a fragment; empty values add nothing. Raise ProtocolError when the calls grow past all measure."""
         call = self._by_key.get(key)
         if call is None or (id and name and call.id and id != call.id):
             call = self._by_key[key] = _Open()
             self._calls.append(call)
-        call.id = call.id or id
-        call.name = call.name or name
-        call.arguments += arguments
+            self._grow(_CALL_CHARS)
+        if id and not call.id:
+            self._grow(len(id))
+            call.id = id
+        if name and not call.name:
+            self._grow(len(name))
+            call.name = name
+        if arguments:
+            self._grow(len(arguments))
+            call.arguments.append(arguments)
 
     def finished(self, seed: str = "") -> list[ToolCall]:
         """Return the calls in the order in which they began; `seed` makes ids for those without one."""
         return [_finish(call, f"{seed}:{number}") for number, call in enumerate(self._calls) if call.name]
 
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > MAX_CHARS:
+            raise ProtocolError(f"the tool calls are longer than {MAX_CHARS} characters")
+
 
 def _finish(call: _Open, seed: str) -> ToolCall:
     call_id = call.id or "call_" + hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:24]
-    return ToolCall(call_id, call.name, parse_arguments(call.arguments), call.arguments)
+    raw = "".join(call.arguments)
+    return ToolCall(call_id, call.name, parse_arguments(raw), raw)
 
 
 def parse_arguments(raw: str) -> Any:
-    """Return the arguments as JSON: an empty object for none, None for what is no JSON."""
+    """Return the arguments as JSON: an empty object for none, None for what is no JSON or nested without measure."""
     try:
         arguments = json.loads(raw) if raw.strip() else {}
     except (ValueError, RecursionError):
         return None
-    return {} if arguments is None else arguments
+    if arguments is None:
+        return {}
+    return arguments if _is_shallow(arguments) else None
+
+
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [item for each in level if isinstance(each, dict | list) for item in _items(each)]
+        if not level:
+            return True
+    return False
+
+
+def _items(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return value if isinstance(value, list) else list(value.values())

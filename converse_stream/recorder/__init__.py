@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 
 from django.db import connections, router
 
@@ -18,11 +19,11 @@ from converse_stream.recorder.recorder import Recorder
 __all__ = ["InlineRecorder", "Outbox", "Recorder", "failure", "fill_in", "get_recorder", "process_recorder", "stop"]
 
 _recorder: Recorder | None = None
+_lock = threading.Lock()
 
 
 def get_recorder() -> Recorder | InlineRecorder:
     """Return the process's recorder, or one without a thread inside a transaction and with the inline runner."""
-    global _recorder
     if settings.RUNNER == "inline" or connections[router.db_for_write(Message)].in_atomic_block:
         return InlineRecorder()
     return process_recorder()
@@ -31,11 +32,12 @@ def get_recorder() -> Recorder | InlineRecorder:
 def process_recorder() -> Recorder:
     """Return the recorder that has a thread of its own."""
     global _recorder
-    if _recorder is None:
-        _recorder = Recorder()
-        local.listen(on_hint=_recorder.look_soon)
-        atexit.register(stop)
-    return _recorder
+    with _lock:
+        if _recorder is None:
+            _recorder = Recorder()
+            local.listen(on_hint=_recorder.look_soon)
+            atexit.register(stop)
+        return _recorder
 
 
 def stop() -> None:
@@ -45,8 +47,8 @@ def stop() -> None:
 
 
 def _forget() -> None:
-    global _recorder
-    _recorder = None
+    global _recorder, _lock
+    _recorder, _lock = None, threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget)

@@ -23,17 +23,20 @@ def commit(statements: Statements, batches: Sequence[Batch]) -> tuple[list[Batch
         rows = [(batch.outbox, row) for batch in ours for row in batch.rows]
         if rows:
             statements.insert(rows)
-        endings = [ended(batch.outbox, batch.ending, batch.events) for batch in ours if batch.ending is not None]
+        ending = [batch for batch in ours if batch.ending is not None]
+        metadata = statements.metadata([batch.outbox.pk for batch in ending])
+        endings = [ended(batch, metadata[batch.outbox.pk]) for batch in ending]
         if endings:
             statements.end(endings)
             if settings.CHUNK_RETENTION == 0:
                 statements.forget_chunks(message.pk for message in endings)
-    for message, batch in zip(endings, [batch for batch in ours if batch.ending is not None], strict=True):
+    for message, batch in zip(endings, ending, strict=True):
         batch.outbox.message = message
     for batch in ours:
         batch.outbox.committed(batch)
     _publish(ours)
-    return _settle(statements, [batch for batch in batches if batch.outbox.pk not in held]), endings
+    again, settled = _settle(statements, [batch for batch in batches if batch.outbox.pk not in held])
+    return again, endings + settled
 
 
 def look(statements: Statements, outboxes: Sequence[Outbox]) -> list[Outbox]:
@@ -49,25 +52,34 @@ def look(statements: Statements, outboxes: Sequence[Outbox]) -> list[Outbox]:
     lost = [outbox for outbox in rest if standing.get(outbox.pk, ("", ""))[0] != Status.STREAMING]
     for outbox in lost:
         outbox.close_as_lost()
+    if lost:
+        statements.forget_orphans([outbox.pk for outbox in lost])
     local.hint([outbox.message_id for outbox in lost])
     return lost
 
 
-def _settle(statements: Statements, missing: Sequence[Batch]) -> list[Batch]:
-    """Find out why the fence did not hold these."""
+def _settle(statements: Statements, missing: Sequence[Batch]) -> tuple[list[Batch], list[Message]]:
+    """Find out why the fence did not hold these. Return those to try again and those that have ended all the same."""
     again: list[Batch] = []
+    settled: list[Message] = []
+    lost: list[Outbox] = []
     standing = statements.standing([batch.outbox for batch in missing]) if missing else {}
     for batch in missing:
         status, code = standing.get(batch.outbox.pk, ("", ""))
         if status == Status.STREAMING:
             again.append(batch)  # locked by a transaction that may yet be rolled back
         elif batch.ending and (status, code) == (batch.ending["status"], batch.ending.get("error_code", "")):
-            batch.outbox.committed(batch)  # an earlier COMMIT did succeed, only its answer was lost
-            local.hint([batch.outbox.message_id])
+            # An earlier COMMIT did succeed, only its answer was lost.
+            batch.outbox.message = Message.objects.using(statements.using).get(pk=batch.outbox.pk)
+            settled.append(batch.outbox.message)
+            batch.outbox.committed(batch)
         else:
+            lost.append(batch.outbox)
             batch.outbox.close_as_lost(batch)
-            local.hint([batch.outbox.message_id])
-    return again
+    if lost:
+        statements.forget_orphans([outbox.pk for outbox in lost])
+    local.hint([*(outbox.message_id for outbox in lost), *(str(message.pk) for message in settled)])
+    return again, settled
 
 
 def _publish(batches: Sequence[Batch]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -15,7 +15,7 @@ from converse_stream.models import Message, Status
 from converse_stream.models.figures import figures
 
 if TYPE_CHECKING:
-    from converse_stream.recorder.outbox import Outbox
+    from converse_stream.recorder.outbox import Batch, Outbox
 
 _FIGURES = (
     "model", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
@@ -38,10 +38,11 @@ def failure(error: BaseException | str) -> dict[str, Any]:
     }
 
 
-def ended(outbox: Outbox, fields: Mapping[str, Any], events: Sequence[Event]) -> Message:
-    """Return the message as its ending leaves it; `events` are the last ones, not yet in the outbox's history."""
+def ended(batch: Batch, stored: Mapping[str, Any]) -> Message:
+    """Return the message as the batch that ends it leaves it; `stored` is the metadata its row has by now."""
+    outbox, events = batch.outbox, batch.events
     message = copy.copy(outbox.message)
-    fields = dict(fields)
+    fields = dict(batch.ending or {})
     request_id = fields.pop("request_id", "")
     metadata = fields.pop("metadata", {})
     for name, value in fields.items():
@@ -49,7 +50,7 @@ def ended(outbox: Outbox, fields: Mapping[str, Any], events: Sequence[Event]) ->
     message.live_in = None
     message.lease_expires_at = None
     fill(message, outbox, [*outbox.history, *events])
-    message.metadata = message.metadata | metadata | figures(message, request_id=request_id)
+    message.metadata = {**stored, **metadata} | figures(message, request_id=request_id)
     return message
 
 

@@ -16,6 +16,10 @@ from converse_stream.recorder.commit import commit
 from converse_stream.recorder.outbox import Outbox
 from converse_stream.recorder.statements import Statements
 
+LEASE = 600.0
+"""Seconds."""
+PAUSE = 0.05
+
 
 class InlineRecorder:
     """One message's recorder. Its database errors reach the writer."""
@@ -24,7 +28,9 @@ class InlineRecorder:
         self._last_commit = 0.0
 
     def open(self, outbox: Outbox) -> None:
-        """Begin to look after a message."""
+        """Begin to look after a message: its lease has to last, as nobody renews it while the source is silent."""
+        if not _in_event_loop():
+            self._statements().fence([outbox])
 
     def note(self, outbox: Outbox) -> None:
         """Commit now and then. In a running event loop only `flush` commits, from a thread."""
@@ -38,12 +44,20 @@ class InlineRecorder:
         return future
 
     def _write(self, outbox: Outbox) -> None:
-        using = router.db_for_write(Message)
-        if not outbox.lost and outbox.is_dirty:
-            _again, ended = commit(Statements(using), [outbox.take()])
+        statements = self._statements()
+        is_due = outbox.is_dirty
+        while is_due and not outbox.lost:
+            again, ended = commit(statements, [outbox.take()])
             if ended:
-                transaction.on_commit(partial(publish_endings, ended), using=using)
+                transaction.on_commit(partial(publish_endings, ended), using=statements.using)
+            for batch in again:
+                outbox.give_back(batch)
+                time.sleep(PAUSE)  # somebody else's transaction holds the row
+            is_due = bool(again)
         self._last_commit = time.monotonic()
+
+    def _statements(self) -> Statements:
+        return Statements(router.db_for_write(Message), lease=LEASE)
 
 
 def _in_event_loop() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ from converse_stream.events import TEXT_KINDS, Event, dumps
 from converse_stream.exceptions import GenerationError, OutputLimit, StreamClosed
 from converse_stream.models import Message
 from converse_stream.recorder.ending import failure
+
+logger = logging.getLogger("converse_stream")
 
 ROOM = 262_144
 """Characters buffered before a writer has to wait."""
@@ -60,7 +63,7 @@ class Outbox:
         self.pk = message.pk
         self.holder = message.lease_holder
         self.on_closed = on_closed
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a dropped stream may be noticed in the middle of anything
         self.position = 0
         self.delta_count = 0
         self.first_delta_at: datetime | None = None
@@ -177,6 +180,7 @@ class Outbox:
                 return
             self.error = error
             self._ending = failure(error)
+        logger.error("message %s failed: %s", self.message_id, error.code)
         if self.on_closed:
             self.on_closed()
 
@@ -199,7 +203,10 @@ class Outbox:
 
     def _wait(self) -> Future[None]:
         future: Future[None] = Future()
-        self._waiting.append(future)
+        if self.lost or self.ended_as is not None:
+            future.set_result(None)  # no commit will come
+        else:
+            self._waiting.append(future)
         return future
 
     def _count(self) -> None:

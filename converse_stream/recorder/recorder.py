@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from traceback import format_tb
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, router
+from django.db import InterfaceError, OperationalError, connections, router
 
 from converse_stream.conf import settings
 from converse_stream.database import submit
@@ -159,7 +161,7 @@ class Recorder:
                     return
                 self._pause.wait(pause)
                 pause = min(pause * 2, 2.0)
-            except DatabaseError:
+            except Exception:  # noqa: BLE001 - no message's trouble may end the thread that writes all
                 again = self._commit_one_by_one(batches)
         for batch in again:
             batch.outbox.give_back(batch)
@@ -181,11 +183,16 @@ class Recorder:
 
     def _once(self, batches: list[Batch]) -> list[Batch]:
         again, ended = commit(self._statements(), batches)
-        if ended and self._stopping:
-            publish_endings(ended)  # a process that exits takes no more jobs
-        elif ended:
-            submit(publish_endings, ended)
+        if ended:
+            self._publish(ended)
         return again
+
+    def _publish(self, ended: list[Message]) -> None:
+        if not self._stopping:
+            with suppress(RuntimeError):  # a process that exits takes no more jobs
+                submit(publish_endings, ended)
+                return
+        publish_endings(ended)
 
     def _commit_one_by_one(self, batches: list[Batch]) -> list[Batch]:
         """Find the message that hurts a whole batch, and fail that one alone."""
@@ -195,13 +202,18 @@ class Recorder:
                 again += self._once([batch])
             except (OperationalError, InterfaceError):
                 again.append(batch)
-            except DatabaseError as error:
-                logger.exception("message %s cannot be stored", batch.outbox.message_id)
-                if batch.outbox.error is None:
-                    batch.outbox.break_off(InternalError(f"the database refused it: {type(error).__name__}"), batch)
-                else:
-                    batch.outbox.close_as_lost(batch)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._refuse(batch, error)
         return again
+
+    def _refuse(self, batch: Batch, error: Exception) -> None:
+        # Without the error's text: a database quotes the row it does not take.
+        trace = "".join(format_tb(error.__traceback__))
+        logger.error("message %s cannot be stored: %s\n%s", batch.outbox.message_id, type(error).__name__, trace)
+        if batch.outbox.error is None:
+            batch.outbox.break_off(InternalError(f"it could not be stored: {type(error).__name__}"), batch)
+        else:
+            batch.outbox.close_as_lost(batch)
 
     def _look(self) -> None:
         for outbox in look(self._statements(), list(self._outboxes.values())):
@@ -216,9 +228,9 @@ class Recorder:
         """Do what may as well be done later."""
         try:
             work()
-        except DatabaseError:
+        except Exception:
             connections.close_all()
-            logger.warning("the database cannot be reached; trying again", exc_info=True)
+            logger.warning("the recorder could not look at its messages; trying again", exc_info=True)
 
     def _statements(self) -> Statements:
         return Statements(router.db_for_write(Message))

@@ -27,14 +27,17 @@ ENDING = (
     "lease_expires_at", "updated_at",
 )  # fmt: skip
 """The columns an ending writes."""
-_ROWS_A_STATEMENT = 4000  # SQLite takes 32,766 parameters
+# SQLite takes 32,766 parameters.
+_ROWS_A_STATEMENT = 4000
+_ENDINGS_A_STATEMENT = 1000
 
 
 class Statements:
     """What the recorder says to one database."""
 
-    def __init__(self, using: str) -> None:
+    def __init__(self, using: str, *, lease: float | None = None) -> None:
         self.using = using
+        self.lease: float = settings.LEASE if lease is None else lease
         self.connection: BaseDatabaseWrapper = connections[using]
         self.is_fast = self.connection.vendor in ("postgresql", "sqlite")
         self.table = self._quote(Message._meta.db_table)
@@ -52,10 +55,10 @@ class Statements:
         if self.connection.vendor == "postgresql":
             expiry = "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'"
             mine = f"id IN (SELECT id FROM {self.table} WHERE {mine} FOR NO KEY UPDATE SKIP LOCKED)"
-            lease: Any = settings.LEASE
+            lease: Any = self.lease
         else:
             expiry = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW', %s)"
-            lease = f"+{settings.LEASE} seconds"
+            lease = f"+{self.lease} seconds"
         sql = f"UPDATE {self.table} SET lease_expires_at = {expiry} WHERE {mine} RETURNING id"
         with self.connection.cursor() as cursor:
             cursor.execute(sql, [lease, *id_values, *holder_values])
@@ -91,12 +94,21 @@ class Statements:
         with self.connection.cursor() as cursor:
             cursor.execute(sql, values)
 
+    def metadata(self, message_ids: Sequence[UUID]) -> dict[UUID, Any]:
+        """Return the metadata of these messages, which the site may have changed since they began."""
+        rows = Message.objects.using(self.using).filter(pk__in=message_ids)
+        return dict(rows.values_list("pk", "metadata")) if message_ids else {}
+
     def end(self, messages: Sequence[Message]) -> None:
         """Write the endings of messages that the fence has locked."""
         if not self.is_fast:
             for message in messages:
                 message.save(using=self.using, update_fields=list(ENDING))
             return
+        for first in range(0, len(messages), _ENDINGS_A_STATEMENT):
+            self._end(messages[first : first + _ENDINGS_A_STATEMENT])
+
+    def _end(self, messages: Sequence[Message]) -> None:
         fields = [_field(name) for name in ("id", *ENDING)]
         row = "(" + ", ".join(["%s"] * len(fields)) + ")"
         values = [
@@ -126,6 +138,13 @@ class Statements:
         """Delete the chunks of ended messages."""
         Chunk.objects.using(self.using).filter(message_id__in=list(message_ids)).delete()
 
+    def forget_orphans(self, message_ids: Sequence[UUID]) -> None:
+        """Delete what was committed of messages while somebody deleted them."""
+        there = Message.objects.using(self.using).filter(pk__in=message_ids).values_list("pk", flat=True)
+        orphaned = set(message_ids).difference(there)
+        if orphaned:
+            self.forget_chunks(orphaned)
+
     def prune(self, limit: int = 50) -> bool:
         """Delete the chunks of a few messages that ended `CHUNK_RETENTION` ago. Return whether there were any."""
         ended = Now() - timedelta(seconds=settings.CHUNK_RETENTION)
@@ -141,7 +160,7 @@ class Statements:
             lease_holder__in=[outbox.holder for outbox in outboxes],
             status=Status.STREAMING,
         )
-        rows.update(lease_expires_at=Now() + timedelta(seconds=settings.LEASE))
+        rows.update(lease_expires_at=Now() + timedelta(seconds=self.lease))
         return set(rows.values_list("pk", flat=True))
 
     def _value(self, name: str, value: Any) -> Any:

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import os
 import threading
+from contextlib import suppress
 from typing import Any
 
 from django.db import connections
@@ -46,7 +47,9 @@ async def _generate(generation: Generation) -> None:
         if task is not None:
             loop.call_soon_threadsafe(task.cancel)
 
-    await generation.arun(PrismStream(generation.message, process_recorder(), on_closed=interrupt))
+    # asyncio lets SystemExit and KeyboardInterrupt end the loop, and with it every other answer.
+    with suppress(SystemExit, KeyboardInterrupt):
+        await generation.arun(PrismStream(generation.message, process_recorder(), on_closed=interrupt))
 
 
 def _done(task: asyncio.Task[Any]) -> None:

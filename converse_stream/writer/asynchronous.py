@@ -11,7 +11,7 @@ from typing import Any, Self
 from asgiref.sync import sync_to_async
 
 from converse_stream.database import run
-from converse_stream.events import Content, Data, Reasoning, Text, ToolCall, ToolResult, to_part
+from converse_stream.events import KIND_OF, Content, Data, Reasoning, Text, ToolCall, ToolResult, to_part
 from converse_stream.exceptions import StreamClosed
 from converse_stream.models import Message
 from converse_stream.recorder import InlineRecorder
@@ -26,15 +26,18 @@ class AsyncStream(BaseStream):
         """Write a content delta from sync code."""
 
     @abstractmethod
+    def _write_text(self, kind: str, text: str) -> Self: ...
+
+    @abstractmethod
     def _finish(self, fields: Mapping[str, Any]) -> Message: ...
 
     async def aappend(self, text: str) -> Self:
         """Append as `append` does."""
-        return await self.awrite(Text(text))
+        return await self._awrite_text("text", text)
 
     async def areasoning(self, text: str) -> Self:
         """Append as `reasoning` does."""
-        return await self.awrite(Reasoning(text))
+        return await self._awrite_text("reasoning", text)
 
     async def atool_call(self, id: str, name: str, arguments: Any, raw: str = "") -> Self:
         """Record as `tool_call` does."""
@@ -50,17 +53,22 @@ class AsyncStream(BaseStream):
 
     async def awrite(self, content: Content) -> Self:
         """Write a content delta."""
+        if isinstance(content, Text | Reasoning):
+            return await self._awrite_text(KIND_OF[type(content)], content.text)
         if isinstance(self._recorder, InlineRecorder):
             return await sync_to_async(self.write)(content)
         part = to_part(content)
-        if isinstance(content, Text | Reasoning):
-            self._outbox.text(part["type"], part["text"])
-            self._recorder.note(self._outbox)
-            if not self._outbox.is_full:
-                return self
-        else:
-            self._outbox.part(part["type"], part)
+        self._outbox.part(part["type"], part)
         await self._aflush()
+        return self
+
+    async def _awrite_text(self, kind: str, text: str) -> Self:
+        if isinstance(self._recorder, InlineRecorder):
+            return await sync_to_async(self._write_text)(kind, text)
+        self._outbox.text(kind, text)
+        self._recorder.note(self._outbox)
+        if self._outbox.is_full:
+            await self._aflush()
         return self
 
     async def acomplete(

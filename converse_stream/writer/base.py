@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
+from django.db import connections, router
+
 from converse_stream.events import Finish, Served, Usage
-from converse_stream.exceptions import Shutdown, StreamClosed
+from converse_stream.exceptions import DatabaseHeld, GenerationError, InternalError, Shutdown, StreamClosed
 from converse_stream.models import Message, Status
 from converse_stream.models.opening import check_metadata
 from converse_stream.outcome import Outcome, normal_reason, read_outcome, read_usage
@@ -33,6 +37,7 @@ class BaseStream:
         self.outcome = Outcome()
         """What is known of the answer besides its content."""
         self._recorder.open(self._outbox)
+        weakref.finalize(self, _drop, self._recorder, self._outbox).atexit = False
 
     @property
     def position(self) -> int:
@@ -48,6 +53,11 @@ class BaseStream:
     def was_stopped(self) -> bool:
         """Whether somebody else has ended the message."""
         return self._outbox.lost
+
+    @property
+    def error(self) -> GenerationError | None:
+        """Why the recorder itself has ended the message, if it did."""
+        return self._outbox.error
 
     def learn(self, known: Outcome | Usage | Finish | Served) -> None:
         """Keep what is known of model, finish reason, request id or usage, for the ending."""
@@ -86,6 +96,13 @@ class BaseStream:
     def _cancellation(self) -> dict[str, Any]:
         return {**self.outcome.columns(), "status": Status.CANCELLED, "finish_reason": "cancelled"}
 
+    def _check_waitable(self) -> None:
+        """Raise where the caller's own transaction keeps the recorder from the commit that is waited for."""
+        connection = connections[router.db_for_write(Message)]
+        is_held = connection.vendor == "sqlite" and connection.in_atomic_block
+        if is_held and not isinstance(self._recorder, InlineRecorder):
+            raise DatabaseHeld(f"message {self._outbox.message_id}: on SQLite write outside of transaction.atomic()")
+
     def _check_stored(self) -> None:
         """After a commit: raise if what was written is not in it."""
         if self._outbox.lost:
@@ -100,4 +117,12 @@ class BaseStream:
     def _settle(self) -> None:
         """After a stop by somebody else: add the writer's own figures to the row, once, and read it."""
         fill_in(self._outbox, self.outcome.columns())
-        self.message.refresh_from_db()
+        with suppress(Message.DoesNotExist):  # it may have been deleted
+            self.message.refresh_from_db()
+
+
+def _drop(recorder: Recorder | InlineRecorder, outbox: Outbox) -> None:
+    """End the message of a stream that nobody holds any more."""
+    if isinstance(recorder, Recorder) and not outbox.is_closed:
+        outbox.break_off(InternalError("its stream was dropped without an ending: use `with`, or complete() or fail()"))
+        recorder.note(outbox)

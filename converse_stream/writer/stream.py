@@ -22,13 +22,13 @@ class PrismStream(AsyncStream):
 
     def append(self, text: str) -> Self:
         """Append text. Wait only when more than a quarter of a million characters are not committed yet."""
-        return self._written("text", text)
+        return self._write_text("text", text)
 
     def reasoning(self, text: str) -> Self:
         """Append visible thinking, as `append` does with text."""
-        return self._written("reasoning", text)
+        return self._write_text("reasoning", text)
 
-    def _written(self, kind: str, text: str) -> Self:
+    def _write_text(self, kind: str, text: str) -> Self:
         self._outbox.text(kind, text)
         self._recorder.note(self._outbox)
         if self._outbox.is_full:
@@ -96,6 +96,7 @@ class PrismStream(AsyncStream):
         return isinstance(error, StreamClosed) and self.was_stopped
 
     def _flush(self) -> None:
+        self._check_waitable()
         self._recorder.flush(self._outbox).result()
         self._check_stored()
 
