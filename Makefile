@@ -15,7 +15,7 @@ export MYPY_CACHE_DIR := $(VENV)/mypy_cache
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: install dev demo test test-postgres test-browser lint format types imports migrations-check deploy-check \
-	checks screenshot clean
+	checks screenshot kills races clean
 
 install: $(VENV)/.installed-test
 dev: $(VENV)/.installed-dev
@@ -56,6 +56,17 @@ test-postgres: dev
 
 test-browser: dev
 	@$(BIN)/python -m pytest -rs -m browser $(PYTEST_ARGS)
+
+# Stop an answer at the moment it completes, so many times.
+races: RACES ?= 1000
+races: install
+	@RACES=$(RACES) $(BIN)/python -m pytest -rs tests/test_stopping.py -k racing $(PYTEST_ARGS)
+
+# Kill a server in the middle of its answers, so many times: make kills RUNS=200. At the default lease: LEASE=10
+kills: RUNS ?= 20
+kills: LEASE ?= 2
+kills: install
+	@RUNS=$(RUNS) LEASE=$(LEASE) $(BIN)/python -m pytest -rs -o log_cli=true tests/faults/test_kills.py $(PYTEST_ARGS)
 
 lint: dev
 	@$(BIN)/ruff check .

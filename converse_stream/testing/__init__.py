@@ -1,4 +1,4 @@
-"""What a site tests with: a provider that follows a script, factories, a viewer, and a server that replays a provider.
+"""What a site tests with: a provider that follows a script, factories, a viewer, and a provider that goes wrong.
 
 The factories need the extra `testing` (factory-boy) and are loaded on first use.
 """
@@ -6,8 +6,11 @@ The factories need the extra `testing` (factory-boy) and are loaded on first use
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from converse_stream.testing.exchange import Request
+from converse_stream.testing.faults import Cut, EndlessAnswer, EndlessLine, Fault, Garbage, Refusal, Reset, Stall
 from converse_stream.testing.follower import Follower, Seen
-from converse_stream.testing.replay import ReplayServer, Request
+from converse_stream.testing.proxy import FaultProxy
+from converse_stream.testing.replay import ReplayServer
 from converse_stream.testing.scripted import ScriptedProvider
 
 if TYPE_CHECKING:
@@ -15,12 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConversationFactory",
+    "Cut",
+    "EndlessAnswer",
+    "EndlessLine",
+    "Fault",
+    "FaultProxy",
     "Follower",
+    "Garbage",
     "MessageFactory",
+    "Refusal",
     "ReplayServer",
     "Request",
+    "Reset",
     "ScriptedProvider",
     "Seen",
+    "Stall",
     "UserFactory",
 ]
 

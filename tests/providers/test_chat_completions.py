@@ -392,3 +392,13 @@ def test_no_json_whatsoever_crashes_it(events):
 @given(st.binary(max_size=300))
 def test_no_bytes_whatsoever_crash_it(body):
     decode(stream(says("a"), done=False) + body)
+
+
+def test_names_are_cut_to_what_a_column_can_hold():
+    name = "m\x00\ud800" + "x" * 1000
+
+    deltas, _ = decode(stream({"id": name, "model": name, "choices": []}, says(finish=name)))
+
+    (served,) = only(deltas, Served)
+    assert served == Served("m\ufffd\ufffd" + "x" * 197, "m\ufffd\ufffd" + "x" * 197)
+    assert finish(deltas) == Finish("stop", "m\ufffd\ufffd" + "x" * 97)

@@ -24,7 +24,7 @@ from converse_stream.exceptions import (
 from converse_stream.providers import client
 from converse_stream.providers.deadlines import Timeouts
 from converse_stream.providers.keys import Secret
-from converse_stream.testing import ReplayServer
+from converse_stream.testing import Refusal, ReplayServer
 
 pytestmark = pytest.mark.usefixtures("connections")
 
@@ -164,10 +164,9 @@ async def test_a_redirect_is_not_followed():
 
 
 async def test_a_compressed_answer_is_refused():
-    with ReplayServer(b"\x1f\x8b") as server:
-        server.headers["content-encoding"] = "gzip"
-        with pytest.raises(ProtocolError, match="compressed"):
-            await body(server.url)
+    compressed = Refusal(200, b"\x1f\x8b", {"content-encoding": "gzip"})
+    with ReplayServer(b"", faults=compressed) as server, pytest.raises(ProtocolError, match="compressed"):
+        await body(server.url)
 
 
 async def test_an_error_body_is_read_up_to_a_limit():

@@ -6,7 +6,11 @@ from converse_stream.providers.deadlines import Timeouts
 
 
 def test_a_site_names_only_what_it_changes():
-    assert Timeouts.read({"idle": 5, "total": None}) == Timeouts(connect=10.0, idle=5, first_token=None, total=None)
+    assert Timeouts.read({"idle": 5, "total": None}) == Timeouts(connect=10, idle=5, first_token=60, total=None)
+
+
+def test_without_a_word_from_the_site_every_answer_has_an_end():
+    assert Timeouts.read({}) == Timeouts(connect=10, idle=60, first_token=60, total=3600)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, "5", True, [5]])

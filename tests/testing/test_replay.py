@@ -40,9 +40,9 @@ def test_a_request_is_recorded():
 
 
 def test_a_piece_is_an_event_unless_sizes_are_given():
-    assert ReplayServer(EVENTS).pieces == [b"data: 1\n\n", b"data: 2\r\n\r\n", b"data: 3\r\r", b"data: 4"]
-    assert ReplayServer(b"abcdefg", pieces=3).pieces == [b"abc", b"def", b"g"]
-    assert ReplayServer(b"abcdefg", pieces=[1, 2]).pieces == [b"a", b"bc", b"d", b"ef", b"g"]
+    assert ReplayServer(EVENTS).answer.pieces == [b"data: 1\n\n", b"data: 2\r\n\r\n", b"data: 3\r\r", b"data: 4"]
+    assert ReplayServer(b"abcdefg", pieces=3).answer.pieces == [b"abc", b"def", b"g"]
+    assert ReplayServer(b"abcdefg", pieces=[1, 2]).answer.pieces == [b"a", b"bc", b"d", b"ef", b"g"]
 
 
 def test_a_gate_holds_back_what_follows_the_first_piece():
@@ -71,6 +71,23 @@ def test_a_client_that_leaves_is_noticed():
             response.read(1)
 
         assert server.disconnected.wait(10)
+
+
+def test_a_server_that_closes_first_was_not_left_by_its_client():
+    with ReplayServer(EVENTS, gate=threading.Event()) as server, get(server.url) as response:
+        response.read(1)
+        server.__exit__(None, None, None)
+
+        assert not server.disconnected.is_set()
+
+
+def test_what_was_sent_is_counted():
+    with ReplayServer(EVENTS) as server:
+        for _ in range(2):
+            with get(server.url) as response:
+                response.read()
+
+        assert server.sent == 2 * len(EVENTS)
 
 
 def test_closing_does_not_wait_for_a_gate():
@@ -102,7 +119,7 @@ def test_what_is_said_here_wins_over_the_recording(tmp_path):
 
     server = ReplayServer(str(body), status=201, headers={"A": "2"}, content_type="text/plain")
 
-    assert (server.status, server.headers) == (201, {"a": "2", "content-type": "text/plain"})
+    assert (server.answer.status, server.answer.headers) == (201, {"a": "2", "content-type": "text/plain"})
 
 
 def test_without_running_there_is_no_address():

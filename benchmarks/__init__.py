@@ -1,0 +1,1 @@
+"""What an answer costs, measured side by side: see README.md."""
