@@ -22,7 +22,7 @@ logger = logging.getLogger("converse_stream")
 
 READ_INTERVAL = 0.02
 """Seconds between two reads at least, however many hints come in."""
-LEASE_INTERVAL = 1.0
+LEASE_INTERVAL = 0.5
 """Seconds between two looks at the leases of followed messages."""
 FED_FOR = 1.0
 """Seconds after a commit of this process in which nobody else is asked about its message: the recorder would know."""

@@ -74,6 +74,11 @@ class Recorder:
         self.note(outbox)
         return future
 
+    def abandon(self, outbox: Outbox) -> None:
+        """Look after a message no longer: what it has said is committed, and its lease runs out."""
+        with self._wake:
+            self._outboxes.pop(outbox.message_id, None)
+
     def look_soon(self, message_ids: Iterable[str]) -> None:
         """Look at the live messages now: one of them may have been stopped."""
         if not self._outboxes.keys().isdisjoint(message_ids):

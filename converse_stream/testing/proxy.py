@@ -132,7 +132,11 @@ class FaultProxy:
         link = Link(self._spoiling, reader, writer)
         task = asyncio.get_running_loop().create_task(link.run(*self._server))
         self._links[link] = task
-        task.add_done_callback(lambda _: (self._links.pop(link), writer.transport.abort()))
+        task.add_done_callback(lambda _: self._forget(link, writer))
+
+    def _forget(self, link: Link, writer: asyncio.StreamWriter) -> None:
+        del self._links[link]
+        writer.transport.abort()
 
     async def _pass_nothing(self, nothing: bool) -> None:
         self._spoiling.pass_nothing(nothing)

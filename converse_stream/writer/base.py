@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connections, router
 
 from converse_stream.events import Finish, Served, Usage
-from converse_stream.exceptions import DatabaseHeld, GenerationError, InternalError, Shutdown, StreamClosed
+from converse_stream.exceptions import DatabaseHeld, GenerationError, Shutdown, StreamClosed
 from converse_stream.models import Message, Status
 from converse_stream.models.opening import check_metadata
 from converse_stream.outcome import Outcome, normal_reason, read_outcome, read_usage
@@ -122,7 +122,7 @@ class BaseStream:
 
 
 def _drop(recorder: Recorder | InlineRecorder, outbox: Outbox) -> None:
-    """End the message of a stream that nobody holds any more."""
+    """Let the lease of a stream that nobody holds any more run out: its writer is gone, as if it had been killed."""
     if isinstance(recorder, Recorder) and not outbox.is_closed:
-        outbox.break_off(InternalError("its stream was dropped without an ending: use `with`, or complete() or fail()"))
-        recorder.note(outbox)
+        recorder.abandon(outbox)
+        logger.warning("message %s: its stream was dropped without an ending; use `with`", outbox.message_id)

@@ -105,9 +105,9 @@ async def test_a_dead_channel_layer_costs_no_socket(connect, settings):
 async def test_what_is_not_mine_looks_exactly_like_what_does_not_exist(connect, conversation, stranger, owner):
     message = await sync_to_async(answered)(conversation)
     system = await conversation.aadd_message("system", "Never tell anybody.")
-    deleted = await sync_to_async(answered)(
-        await Conversation.objects.acreate(owner=owner, deleted_at=timezone.now()), "Gone"
-    )
+    gone = await Conversation.objects.acreate(owner=owner)
+    deleted = await sync_to_async(answered)(gone, "Gone")
+    await Conversation.objects.filter(pk=gone.pk).aupdate(deleted_at=timezone.now())
     asked = [(stranger, message.pk), (owner, uuid.uuid4()), (owner, "no-id"), (owner, system.pk), (owner, deleted.pk)]
 
     for kind in ("follow", "cancel"):

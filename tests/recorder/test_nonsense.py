@@ -98,11 +98,12 @@ def test_metadata_that_a_site_saves_meanwhile_survives_the_ending(conversation: 
     assert {"first": 1, "meanwhile": 2, "last": 3}.items() <= message.metadata.items()
 
 
-def test_a_stream_that_nobody_holds_any_more_is_ended(conversation: Conversation) -> None:
+def test_a_stream_that_nobody_holds_any_more_loses_its_lease(conversation: Conversation, settings) -> None:
+    settings.CONVERSE_STREAM = {"LEASE": 0.5}
     message = conversation.start_stream().append("text").message
 
-    assert message.wait(10).status == Status.FAILED
-    assert (message.error_code, message.content) == ("internal", "text")
+    assert message.wait(20).status == Status.FAILED
+    assert (message.error_code, message.content) == ("worker_lost", "text")
 
 
 def test_a_signal_receiver_that_asks_and_waits_blocks_nobody(conversation: Conversation) -> None:
