@@ -7,38 +7,17 @@ from collections.abc import AsyncGenerator, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models.query_utils import DeferredAttribute
 from django.utils.translation import gettext_lazy as _
 
 from converse_stream.conf import settings
 from converse_stream.events import Event, fold, public_part, text_of, width
 from converse_stream.exceptions import BY_CODE, InternalError
 from converse_stream.models.choices import LIVE_STATUSES, Role, Status
+from converse_stream.models.content import ContentField
 from converse_stream.models.querysets import MessageQuerySet
 
 if TYPE_CHECKING:
     from converse_stream.responses import EventStreamResponse
-
-
-class _CommittedContent(DeferredAttribute):
-    """`message.content`: of a live message the committed text so far, read when asked for."""
-
-    def __get__(self, instance: models.Model | None, cls: type[models.Model] | None = None) -> Any:
-        if isinstance(instance, Message) and instance.is_live and not instance._state.adding:
-            return text_of(instance.committed_parts())
-        return super().__get__(instance, cls)
-
-    def __set__(self, instance: models.Model, value: str) -> None:
-        instance.__dict__["content"] = value
-        instance.__dict__.pop("_committed", None)
-
-
-class _ContentField(models.TextField):  # type: ignore[type-arg]
-    descriptor_class = _CommittedContent
-
-    def deconstruct(self) -> Any:
-        name, _path, args, kwargs = super().deconstruct()
-        return name, "django.db.models.TextField", args, kwargs
 
 
 SITE_FIELDS = ("metadata", "client_key", "request_fingerprint", "updated_at")
@@ -55,7 +34,7 @@ class Message(models.Model):
     role = models.CharField(max_length=16, choices=Role.choices)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.COMPLETE)
     live_in = models.OneToOneField("Conversation", models.CASCADE, null=True, blank=True, related_name="+")
-    content = _ContentField(blank=True)
+    content = ContentField(blank=True)
     parts = models.JSONField(default=list, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
 
@@ -113,6 +92,26 @@ class Message(models.Model):
         if self.lease_holder and not self._state.adding:
             options.setdefault("update_fields", SITE_FIELDS)
         super().save(**options)
+
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Any] | None = None,
+    ) -> None:
+        """Read the row anew, in one query; the content of a live message is read when it is asked for."""
+        if fields is not None:
+            super().refresh_from_db(using, fields, from_queryset)
+            return
+        rows = Message._base_manager.db_manager(using or self._state.db) if from_queryset is None else from_queryset
+        row = rows.get(pk=self.pk)
+        for field in self._meta.concrete_fields:
+            self.__dict__[field.attname] = row.__dict__[field.attname]
+            if isinstance(field, models.ForeignKey) and field.is_cached(self):
+                field.delete_cached_value(self)
+        self.__dict__.pop("_committed", None)
+        self.__dict__.pop("_prefetched_objects_cache", None)
+        self._state.db = row._state.db
 
     @property
     def is_live(self) -> bool:

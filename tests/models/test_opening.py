@@ -146,3 +146,20 @@ def test_of_many_asks_at_once_one_wins_and_the_others_are_told(conversation: Con
     assert len(started) == 1
     assert Message.objects.filter(role=Role.ASSISTANT).count() == 1
     assert started[0].wait(10).status == Status.COMPLETE
+
+
+def test_refreshing_a_live_message_takes_one_query(conversation: Conversation, django_assert_num_queries) -> None:
+    stream = conversation.start_stream().append("so far")
+    stream.data("mark", 1)
+    message = Message.objects.select_related("conversation").get(pk=stream.message.pk)
+    assert message.content == "so far"
+    stream.append(" and on").data("mark", 2)
+
+    with django_assert_num_queries(1):
+        message.refresh_from_db()
+
+    assert message.content == "so far and on"
+    stream.complete()
+    message.refresh_from_db()
+    assert (message.status, message.content) == (Status.COMPLETE, "so far and on")
+    assert message.conversation == conversation
