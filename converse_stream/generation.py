@@ -8,9 +8,11 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
+from django.db import OperationalError
+
 from converse_stream.database import run
 from converse_stream.events import ABOUT, Content, Delta, Finish, to_delta
-from converse_stream.exceptions import ServerError, Truncated
+from converse_stream.exceptions import ServerError, StoreUnavailable, Truncated
 from converse_stream.models import Attempt, Message
 from converse_stream.models.history import history
 from converse_stream.prompts import Prompt
@@ -135,10 +137,13 @@ class _Call:
         """Read the history and record that the provider is about to be called."""
         if self.provider is None:
             return None
-        prompt = self.provider.prompt(history(self.message.conversation, parent=self.message.parent), {})
-        self._attempt = Attempt.objects.create(
-            message=self.message, provider=self.provider.name, model=self.provider.model
-        )
+        try:
+            prompt = self.provider.prompt(history(self.message.conversation, parent=self.message.parent))
+            self._attempt = Attempt.objects.create(
+                message=self.message, provider=self.provider.name, model=self.provider.model
+            )
+        except OperationalError as error:
+            raise StoreUnavailable("the database could not be reached to begin the answer") from error
         self.started = time.monotonic()
         return prompt
 

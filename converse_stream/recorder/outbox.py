@@ -52,6 +52,9 @@ class Batch:
     rows: list[Row]
     ending: Mapping[str, Any] | None
     waiting: list[Future[None]]
+    size: int
+    is_stored: bool = False
+    """Whether it has been committed: whatever goes wrong after that is not the commit's fault."""
 
 
 class Outbox:
@@ -148,22 +151,24 @@ class Outbox:
     def take(self) -> Batch:
         """Hand over what is to be committed next."""
         with self.lock:
-            rows, self._rows, self._size = self._rows, [], 0
+            rows, self._rows = self._rows, []
             waiting, self._waiting = self._waiting, []
             events = [self._event(row) for row in rows]
-            return Batch(self, events, rows, self._ending, waiting)
+            return Batch(self, events, rows, self._ending, waiting, sum(len(row.data) for row in rows))
 
     def give_back(self, batch: Batch) -> None:
         """Take back what could not be committed yet."""
         with self.lock:
             self._rows = batch.rows + self._rows
-            self._size += sum(len(row.data) for row in batch.rows)
             self._waiting = batch.waiting + self._waiting
 
     def committed(self, batch: Batch) -> None:
         """Note that a batch is in the database."""
         self.renewed = time.monotonic()
+        batch.is_stored = True
         self.history += batch.events
+        with self.lock:
+            self._size -= batch.size
         if batch.ending is not None:
             self.ended_as = batch.ending["status"]
         _resolve(batch.waiting)
@@ -203,6 +208,7 @@ class Outbox:
 
     def _wait(self) -> Future[None]:
         future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # who waits may be cancelled, what is waited for goes on
         if self.lost or self.ended_as is not None:
             future.set_result(None)  # no commit will come
         else:

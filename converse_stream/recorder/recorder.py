@@ -202,7 +202,7 @@ class Recorder:
     def _commit_one_by_one(self, batches: list[Batch]) -> list[Batch]:
         """Find the message that hurts a whole batch, and fail that one alone."""
         again: list[Batch] = []
-        for batch in batches:
+        for batch in [batch for batch in batches if not batch.is_stored]:
             try:
                 again += self._once([batch])
             except (OperationalError, InterfaceError):

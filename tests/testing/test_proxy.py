@@ -156,7 +156,7 @@ def test_what_is_sliced_arrives_in_more_than_one_piece():
         while sum(sizes) < 2000:
             sizes.append(len(pair.server.recv(2000)))
 
-    assert len(sizes) > 10
+    assert len(sizes) > 1  # how many depends on how soon this thread is woken
 
 
 def test_nothing_passes_a_blackhole_until_it_is_over():
