@@ -91,15 +91,23 @@ def _wrong_values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
 
 
 def _runner() -> Iterator[CheckMessage]:
-    if settings.RUNNER not in tuple(BUILT_IN) and not _is_reachable(settings.RUNNER):
-        expected = f"{', '.join(BUILT_IN)} or the dotted path of a Runner"
-        yield Error(f"RUNNER is {settings.RUNNER!r}.", hint=f"Expected {expected}.", id="converse_stream.E002")
+    yield from _path("RUNNER", tuple(BUILT_IN), "Runner")
 
 
 def _broker() -> Iterator[CheckMessage]:
-    if settings.BROKER != "local" and not _is_reachable(settings.BROKER):
-        hint = "Expected local or the dotted path of a Broker."
-        yield Error(f"BROKER is {settings.BROKER!r}.", hint=hint, id="converse_stream.E002")
+    yield from _path("BROKER", ("local",), "Broker")
+
+
+def _path(key: str, names: tuple[str, ...], kind: str) -> Iterator[CheckMessage]:
+    value = getattr(settings, key)
+    if value in names or _is_reachable(value):
+        return
+    said = {"msg": f"{key} is {value!r}.", "hint": f"Expected {', '.join(names)} or the dotted path of a {kind}."}
+    if isinstance(value, str) and "." in value:
+        # It may be there where the answers are generated, if not here.
+        yield Warning(**said, id="converse_stream.W002")
+    else:
+        yield Error(**said, id="converse_stream.E002")
 
 
 def _providers() -> Iterator[CheckMessage]:

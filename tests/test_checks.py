@@ -51,8 +51,16 @@ def test_settings_that_are_no_dict_cannot_run(settings, value):
 
 
 @pytest.mark.parametrize("key", ["RUNNER", "BROKER"])
-@pytest.mark.parametrize("value", ["therad", "no.such.Thing", "os.path.NoSuchThing", "", None, 5, [], {}])
-def test_a_runner_or_broker_that_cannot_be_found_cannot_run(settings, key, value):
+@pytest.mark.parametrize("value", ["no.such.Thing", "os.path.NoSuchThing"])
+def test_a_runner_or_broker_whose_path_leads_nowhere_is_a_warning(settings, key, value):
+    settings.CONVERSE_STREAM = {key: value}
+
+    assert found() == ["W002"]
+
+
+@pytest.mark.parametrize("key", ["RUNNER", "BROKER"])
+@pytest.mark.parametrize("value", ["therad", "", None, 5, [], {}])
+def test_a_runner_or_broker_that_is_no_name_cannot_run(settings, key, value):
     settings.CONVERSE_STREAM = {key: value}
 
     assert found() == ["E002"]
