@@ -15,7 +15,7 @@ export MYPY_CACHE_DIR := $(VENV)/mypy_cache
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: install dev demo test test-postgres test-browser lint format types imports migrations-check deploy-check \
-	checks screenshot kills races clean
+	checks screenshot kills races bench clean
 
 install: $(VENV)/.installed-test
 dev: $(VENV)/.installed-dev
@@ -89,6 +89,10 @@ deploy-check: dev
 	@ENV_FILE=example_project/production.env.example $(MANAGE) check --deploy --fail-level WARNING
 
 checks: lint types imports migrations-check deploy-check
+
+# CPU per token of a durable, followed answer over that of a bare pass-through.
+bench: install
+	@$(BIN)/python -m benchmarks.passthrough $(BENCH_ARGS)
 
 # The picture in the README, taken of the running page.
 screenshot: dev
