@@ -113,6 +113,8 @@ async def test_viewers_of_a_server_hold_no_connection(streams: list[PrismStream]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         request = f"GET /converse/messages/{message.pk}/stream/ HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n"
         writer.write(request.encode())
+        # Until its stream begins a request holds a connection, of which PostgreSQL has a hundred.
+        await asyncio.wait_for(reader.readuntil(b"event: start"), 30)
         return reader, writer
 
     server = serve("uvicorn")

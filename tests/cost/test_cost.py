@@ -25,6 +25,9 @@ COMMITS_A_SECOND = 50
 STATEMENTS_A_SECOND = 4 * COMMITS_A_SECOND + 20
 """While no answer begins or ends: BEGIN, fence, insert, COMMIT, and now and then a look at leases and statuses."""
 
+READS = 10
+"""By the feed in all: what is written in the same process is handed on without a read."""
+
 
 def during(choir: Choir, kept: Ledger) -> list[Statement]:
     """Return what was said while all answers were written."""
@@ -104,4 +107,5 @@ async def test_statements_a_second_grow_neither_with_viewers_nor_with_live_answe
         texts = await asyncio.gather(*tasks)
 
     assert texts == [choir.text(number) for number in range(voices) for _ in range(viewers)]
+    assert sum(entry.thread == "converse-feed" for entry in during(choir, kept)) <= READS
     assert 0 < len(during(choir, kept)) <= STATEMENTS_A_SECOND * (choir.ended_at - choir.began_at) + 20

@@ -1,0 +1,90 @@
+"""How viewers learn of news: from the commit itself, once, and without waking for nothing."""
+
+import asyncio
+
+import pytest
+
+from converse_stream.feed.viewer import AsyncViewer, Viewer, wake_all
+from converse_stream.models import Conversation
+
+
+class Counted(Viewer):
+    """A viewer that counts how often it is woken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 0
+
+    def wake(self) -> None:
+        self.times += 1
+        super().wake()
+
+
+def test_a_viewer_that_knows_is_not_told_again() -> None:
+    viewer = Counted()
+
+    wake_all([viewer])
+    wake_all([viewer])
+    assert (viewer.times, viewer.wait(0)) == (1, True)
+    wake_all([viewer])
+
+    assert (viewer.times, viewer.wait(0), viewer.wait(0)) == (2, True, False)
+
+
+async def test_news_that_was_noticed_before_the_word_came_wakes_nobody_later() -> None:
+    viewer = AsyncViewer()
+    wake_all([viewer])
+
+    assert await viewer.await_news(10)  # the word is still on its way
+    waiting = asyncio.ensure_future(viewer.await_news(10))
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+    assert not waiting.done()
+    wake_all([viewer])
+    assert await waiting
+    viewer.close()
+
+
+async def test_each_wait_lasts_as_long_as_it_may_though_the_timer_is_shared() -> None:
+    viewer, loop = AsyncViewer(), asyncio.get_running_loop()
+    loop.call_later(0.03, wake_all, [viewer])
+
+    assert await viewer.await_news(0.05)
+    began = loop.time()
+    assert not await viewer.await_news(0.05)
+
+    assert loop.time() - began >= 0.049
+    viewer.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_viewer_whose_event_loop_is_gone_hurts_nobody(conversation: Conversation) -> None:
+    stream = conversation.start_stream()
+    gone = stream.message.afollow()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(anext(gone))
+    loop.close()
+
+    stream.append("still written").data("mark", 1)
+    message = stream.complete()
+
+    assert message.content == "still written"
+    assert [event.kind for event in message.follow()] == ["start", "text", "data", "complete"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_quick_writer_gives_its_viewer_no_empty_wait(conversation: Conversation) -> None:
+    stream = await conversation.astart_stream()
+
+    async def write() -> None:
+        for index in range(300):
+            await stream.aappend(f"{index} ")
+            await asyncio.sleep(0)
+        await stream.acomplete()
+
+    writing = asyncio.create_task(write())
+    seen = "".join([event.text async for event in stream.message.afollow(timeout=20)])
+
+    await writing
+    assert seen == "".join(f"{index} " for index in range(300))
