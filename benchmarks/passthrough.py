@@ -25,7 +25,7 @@ import django
 from django.db import connection
 
 from benchmarks.answer import words
-from benchmarks.processes import Process, running
+from benchmarks.processes import ELSEWHERE, SERVER, Process, running
 from benchmarks.viewers import ask_at_once, text_of
 
 TARGET = 1.5
@@ -54,6 +54,7 @@ LOADS = {
 
 def main() -> None:
     options = read_options()
+    os.sched_setaffinity(0, ELSEWHERE)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         os.environ.setdefault("DATABASE_URL", f"sqlite:///{folder}/db.sqlite3")
         os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
@@ -90,7 +91,8 @@ def database() -> Iterator[str]:
 def compare(load: Load, rounds: int) -> float:
     """Print what a token costs each server, and return the ratio."""
     with ExitStack() as stack:
-        upstream = stack.enter_context(running("benchmarks.upstream", "{port}", str(load.tokens), str(load.pause)))
+        arguments = ("{port}", str(load.tokens), str(load.pause))
+        upstream = stack.enter_context(running("benchmarks.upstream", *arguments, cores=ELSEWHERE))
         servers = {name: stack.enter_context(serving(name, upstream)) for name in SERVERS}
         spent = {name: 0.0 for name in SERVERS}
         measure(servers, load, spent)  # warms up
@@ -107,7 +109,7 @@ def compare(load: Load, rounds: int) -> float:
 def serving(name: str, upstream: Process) -> Iterator[Process]:
     environment = {"UPSTREAM": f"http://127.0.0.1:{upstream.port}"}
     arguments = (f"benchmarks.{name}:application", "--port", "{port}", "--log-level", "warning", "--no-access-log")
-    with running("uvicorn", *arguments, environment=environment) as process:
+    with running("uvicorn", *arguments, cores={SERVER}, environment=environment) as process:
         yield process
 
 

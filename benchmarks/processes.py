@@ -10,15 +10,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).absolute().parents[1]
+SERVER, *_REST = sorted(os.sched_getaffinity(0))
+ELSEWHERE = set(_REST) or {SERVER}
+"""A server has one core to itself, as it has with one worker for each; whoever it talks to is on the others."""
 
 
 class Process:
     """A Python process that listens on a port of its own."""
 
-    def __init__(self, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, module: str, *arguments: str, cores: set[int], environment: Mapping[str, str] | None = None
+    ) -> None:
         self.port = _free_port()
         command = [sys.executable, "-m", module, *(argument.format(port=self.port) for argument in arguments)]
         self._process = subprocess.Popen(command, cwd=ROOT, env=os.environ | dict(environment or {}))
+        os.sched_setaffinity(self._process.pid, cores)
 
     @property
     def cpu(self) -> float:
@@ -52,9 +58,11 @@ class Process:
 
 
 @contextmanager
-def running(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """Start a process, yield it once it listens, and end it. `{port}` in an argument is its port."""
-    process = Process(module, *arguments, environment=environment)
+def running(
+    module: str, *arguments: str, cores: set[int], environment: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """Start a process on these cores, yield it once it listens, and end it. `{port}` in an argument is its port."""
+    process = Process(module, *arguments, cores=cores, environment=environment)
     try:
         process.wait_until_it_listens()
         yield process

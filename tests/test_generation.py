@@ -10,6 +10,7 @@ from converse_stream.events import Data, Finish, Reasoning, Served, Text, Usage
 from converse_stream.exceptions import Overloaded
 from converse_stream.models import Attempt, Conversation, Message, Status
 from converse_stream.testing import ScriptedProvider
+from tests.waiting import finished_attempt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,12 +89,7 @@ def test_every_call_to_a_provider_is_an_attempt(conversation: Conversation) -> N
 
     message = conversation.ask("go", model=ScriptedProvider(script, name="acme", model="m")).wait(10)
 
-    attempt = message.attempts.get()
-    for _ in range(200):  # its outcome is written after the ending
-        if attempt.outcome != "running":
-            break
-        threading.Event().wait(0.02)
-        attempt.refresh_from_db()
+    attempt = finished_attempt(message)
     assert (attempt.provider, attempt.model, attempt.outcome, attempt.request_id) == (
         "acme",
         "m-2026",

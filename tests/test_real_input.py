@@ -8,6 +8,7 @@ import pytest
 from converse_stream.models import Attempt, Conversation, Message, Status
 from converse_stream.testing import Follower, ReplayServer
 from tests.recordings import Recording, recordings
+from tests.waiting import finished_attempt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,7 +60,7 @@ def test_an_http_error_ends_the_answer_with_its_code(
     assert message.status == Status.FAILED
     assert message.error_code not in ("", "internal")
     assert message.public_error()["retryable"] == recording.expected["error"]["retryable"]
-    assert Attempt.objects.get().error_code == message.error_code
+    assert finished_attempt(message).error_code == message.error_code
 
 
 def test_the_request_carries_the_history_and_the_key_appears_nowhere_else(

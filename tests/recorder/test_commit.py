@@ -137,7 +137,7 @@ def test_a_commit_needs_four_statements_whatever_the_number_of_messages(django_a
         outbox.end({"status": Status.COMPLETE})
     statements = Statements("default")
 
-    with django_assert_num_queries(6 if connection.vendor == "sqlite" else 4):  # on SQLite with BEGIN and COMMIT
+    with django_assert_num_queries(6):  # with BEGIN and COMMIT
         commit(statements, [outbox.take() for outbox in outboxes])
 
     assert Message.objects.filter(status=Status.COMPLETE, content="words").count() == 30
