@@ -55,3 +55,12 @@ def recordings(*, streams: bool, provider: str = "*") -> list[Any]:
     if not found:
         raise FileNotFoundError(f"no recordings in {FOLDER}: in CI they must be there")
     return [pytest.param(each, id=f"{each.path.parent.name}/{each.path.stem}") for each in found]
+
+
+def plain_recordings(*, provider: str) -> list[Any]:
+    """Return the recordings of Chat Completions whose answer is text, said properly to its end."""
+    return [
+        each
+        for each in recordings(streams=True, provider=provider)
+        if each.values[0] is None or (each.values[0].expected["text"] and not each.values[0].expected["error"])
+    ]

@@ -10,6 +10,8 @@ from django.db.backends.utils import CursorWrapper
 
 from converse_stream.consumers import MAX_FOLLOWS
 from converse_stream.models import Conversation, Message
+from converse_stream.testing import ReplayServer
+from tests.recordings import plain_recordings
 from tests.records import answered
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -316,3 +318,16 @@ async def test_a_client_that_vanishes_mid_frame_leaves_nothing(connect, conversa
 
 def _follow(message: Message) -> str:
     return f'{{"type": "follow", "message": "{message.pk}"}}'
+
+
+@pytest.mark.parametrize("recording", plain_recordings(provider="openai"))
+async def test_a_recorded_answer_arrives_character_for_character(connect, conversation, recording, settings):
+    socket = await connect()
+    with ReplayServer(recording.path) as provider:
+        settings.CONVERSE_STREAM = {"PROVIDERS": {"openai": {"api_key": "sk-test", "base_url": provider.url}}}
+        message = await conversation.aask("Tell me.", model="openai:gpt-test")
+        await socket.say("follow", message)
+        frames = await socket.hear_until("complete", "failed")
+
+    assert text_of(frames) == recording.expected["text"]
+    assert (frames[-1]["type"], frames[-1]["message"]["content"]) == ("complete", recording.expected["text"])
