@@ -26,7 +26,8 @@ def provider(model: str | Provider | None = None, **options: Any) -> Provider:
     """Return the provider for `"provider:model"` or `"provider"`; without one, for DEFAULT_MODEL.
 
     Its options are DEFAULT_OPTIONS, beneath those of its entry in PROVIDERS, beneath those given.
-    Raise UnknownModel for a name nobody has, ImproperlyConfigured for an entry that cannot work.
+    Raise UnknownModel for a name nobody has, InvalidOptions for options it does not take, ImproperlyConfigured for
+    an entry that cannot work.
     """
     if isinstance(model, Provider):
         return _with_options(model, model.model, options)
@@ -63,9 +64,11 @@ def _build(name: str, model: str, entry: Mapping[str, Any], options: Mapping[str
         raise _misconfigured(name, f"has options that are no dict but {type(own).__name__}")
     merged = {**settings.DEFAULT_OPTIONS, **own, **options}
     try:
-        return kind(name, model or entry.get("model") or "", options=merged, config=config)
+        built = kind(name, model or entry.get("model") or "", options=merged, config=config)
     except (TypeError, ValueError) as error:
         raise _misconfigured(name, f"cannot be used: {error}") from error
+    built.check(merged)
+    return built
 
 
 def _class(name: str, entry: Mapping[str, Any]) -> type[Provider]:
@@ -84,6 +87,7 @@ def _class(name: str, entry: Mapping[str, Any]) -> type[Provider]:
 
 def _with_options(chosen: Provider, model: str, options: Mapping[str, Any], name: str = "") -> Provider:
     merged = {**settings.DEFAULT_OPTIONS, **chosen.options, **options}
+    chosen.check(merged)
     return chosen.replaced(model=model, options=merged, name=name or chosen.name)
 
 

@@ -4,6 +4,7 @@ ConverseError
 ├── InvalidContent           invalid
 │   └── ContentTooLong       too_large
 ├── ReservedMetadata         reserved_metadata
+├── InvalidOptions           invalid_options
 ├── MalformedCursor          bad_cursor
 ├── UnknownDialect           bad_dialect
 ├── UnknownModel             unknown_model
@@ -30,6 +31,7 @@ from converse_stream.exceptions.base import (
     DatabaseHeld,
     GenerationError,
     InvalidContent,
+    InvalidOptions,
     MalformedCursor,
     NothingToAnswer,
     NotStarted,
@@ -77,6 +79,7 @@ __all__ = [
     "GenerationError",
     "InternalError",
     "InvalidContent",
+    "InvalidOptions",
     "MalformedCursor",
     "ModelNotFound",
     "NotStarted",

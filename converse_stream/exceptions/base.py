@@ -34,6 +34,13 @@ class ReservedMetadata(ConverseError, ValueError):
     public = _("This message cannot be sent as it is.")
 
 
+class InvalidOptions(ConverseError, ValueError):
+    """An option that nobody knows, that the provider does not take, or that has the wrong kind of value."""
+
+    code = "invalid_options"
+    public = _("These options are not available for this model.")
+
+
 class MalformedCursor(ConverseError, ValueError):
     """A cursor is neither a position nor `<message id>.<position>` of the message followed."""
 

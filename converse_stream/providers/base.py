@@ -48,6 +48,10 @@ class Provider(ABC):
         must end the request.
         """
 
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raise InvalidOptions for options that cannot be asked for; it is called before anything is written."""
+        return
+
     async def disconnect(self) -> None:
         """Close what is kept open on the running event loop, which is about to end."""
         return

@@ -27,8 +27,14 @@ from converse_stream.providers.deadlines import Deadlines, Timeouts
 from converse_stream.providers.keys import Secret
 
 MAX_ERROR_BODY = 64 * 1024
+MAX_WHOLE_BODY = 64 * 1024 * 1024
+"""Bytes of an answer that is not streamed: 16 million characters of JSON."""
 _DRAIN_SECONDS = 0.5
-_HEADERS = {"accept": "text/event-stream", "accept-encoding": "identity", "content-type": "application/json"}
+_HEADERS = {
+    "accept": "text/event-stream, application/json",
+    "accept-encoding": "identity",
+    "content-type": "application/json",
+}
 
 TRANSLATIONS: Mapping[type[httpx.RequestError], type[ProviderError]] = {
     httpx.TimeoutException: ProviderTimeout,
@@ -76,6 +82,15 @@ class Reply:
                 if len(body) >= limit:
                     break
         return bytes(body[:limit])
+
+    async def whole(self, limit: int = MAX_WHOLE_BODY) -> bytes:
+        """Return the whole body. Raise ProtocolError if it is longer than `limit`, Truncated if it breaks off."""
+        body = bytearray()
+        async for piece in self:
+            body += piece
+            if len(body) > limit:
+                raise ProtocolError(f"{self._host} sent an answer of more than {limit} bytes")
+        return bytes(body)
 
     async def drain(self) -> None:
         """Read the little that may follow a finished answer, so that the connection can be used again."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Iterable
 from typing import Any, Self, TypedDict
 
 from converse_stream.events import END, ENDINGS, TEXT_KINDS
-from converse_stream.providers.sse import ServerSentEvent, SSEDecoder
+from converse_stream.providers.codecs.sse import ServerSentEvent, SSEDecoder
 
 
 class Seen(TypedDict):

@@ -300,15 +300,51 @@ def test_the_key_is_in_no_repr():
 def test_openai_itself_is_where_nothing_else_is_said():
     provider = OpenAI("openai")
 
-    assert provider.url == "https://api.openai.com/v1/chat/completions"
+    address, _body = provider.request(provider.prompt(HI))
+    assert address == "https://api.openai.com/v1/chat/completions"
     assert provider.model == "gpt-6-luna"
 
 
 def test_max_tokens_has_another_name_at_openai():
     prompt = Prompt(to_messages(HI), "m", {"max_tokens": 5})
 
-    assert openai().body(prompt)["max_completion_tokens"] == 5
-    assert openai("http://localhost:8000/v1/").body(prompt)["max_tokens"] == 5
+    assert openai().request(prompt)[1]["max_completion_tokens"] == 5
+    assert openai("http://localhost:8000/v1/").request(prompt)[1]["max_tokens"] == 5
+
+
+async def test_an_answer_that_is_not_streamed_says_the_same():
+    body = (
+        b'{"id":"r1","model":"m1","choices":[{"index":0,"message":{"role":"assistant","content":"Hello you"},'
+        b'"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}'
+    )
+    with ReplayServer(body, content_type="application/json") as server:
+        deltas = await answer(openai(server.url), stream=False)
+        (request,) = server.requests
+
+    assert deltas == [Served("m1", "r1"), Text("Hello you"), Usage(3, 2), Finish("stop", "stop")]
+    assert request.json["stream"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"error":{"message":"too many","code":"rate_limit_exceeded"}}', RateLimited),
+        (b'{"choices":[{"message":{"content":"half"}}]}', Truncated),
+        (b"[]", ProtocolError),
+        (b"hello", ProtocolError),
+    ],
+)
+async def test_a_whole_answer_that_is_none_is_an_error(body, error):
+    with ReplayServer(body, content_type="application/json") as server, pytest.raises(error):
+        await answer(openai(server.url), stream=False)
+
+
+@pytest.mark.parametrize("options", [{"temprature": 1}, {"temperature": "hot"}, {"extra": "x"}, {"api": "soap"}])
+async def test_options_that_cannot_be_asked_for_are_refused_before_the_request(options):
+    with ReplayServer(HELLO) as server, pytest.raises(BadRequest):
+        await answer(openai(server.url), **options)
+
+    assert server.requests == []
 
 
 async def test_organization_project_and_headers_are_sent():

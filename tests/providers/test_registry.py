@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 import converse_stream
-from converse_stream.exceptions import UnknownModel
+from converse_stream.exceptions import InvalidOptions, UnknownModel
 from converse_stream.providers import Provider
 from converse_stream.providers.demo import Demo
 from converse_stream.providers.openai import ChatCompletions, OpenAI
@@ -129,7 +129,30 @@ def test_a_base_url_alone_is_a_compatible_server(configure):
     found = provider("local")
 
     assert type(found) is ChatCompletions
-    assert (found.url, found.model) == ("http://localhost:8000/v1/chat/completions", "gemma4")
+    address, _body = found.request(found.prompt([{"role": "user", "content": "hi"}]))
+    assert (address, found.model) == ("http://localhost:8000/v1/chat/completions", "gemma4")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"temprature": 1}, "knows no option 'temprature'"),
+        ({"temperature": "hot"}, "'temperature' must be a number"),
+        ({"max_tokens": True}, "'max_tokens' must be an integer above 0"),
+        ({"stop": [1]}, "'stop' must be a text or a list of texts"),
+        ({"api": "soap"}, "no api 'soap'"),
+    ],
+)
+def test_options_that_cannot_be_asked_for_are_refused_at_once(options, sentence):
+    with pytest.raises(InvalidOptions, match=sentence):
+        provider("openai", **options)
+
+
+def test_an_option_that_is_none_is_not_set():
+    found = provider("openai", seed=None)
+
+    _address, body = found.request(found.prompt([{"role": "user", "content": "hi"}]))
+    assert "seed" not in body
 
 
 @pytest.mark.parametrize("name", ["opnai", "opnai:gpt", ":x", "x" * 500])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converse_stream.exceptions import ProtocolError
-from converse_stream.providers.sse import ServerSentEvent, SSEDecoder
+from converse_stream.providers.codecs.sse import ServerSentEvent, SSEDecoder
 
 
 def decode(*pieces: bytes, **options: int) -> list[ServerSentEvent]:

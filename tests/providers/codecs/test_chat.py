@@ -9,20 +9,20 @@ from hypothesis import strategies as st
 
 from converse_stream.events import Delta, Finish, Reasoning, Served, Text, ToolCall, Usage
 from converse_stream.exceptions import BadRequest, Overloaded, ProtocolError, RateLimited, ServerError, Truncated
-from converse_stream.providers.chat_completions import ChatCompletionsDecoder
+from converse_stream.providers.codecs.chat import ChatDecoder
 from tests.recordings import recordings
 
 STREAMS = recordings(streams=True)
 OUTSIDE = [each for each in STREAMS if each.values[0] and "reasoning_tokens_outside" in each.values[0].sidecar["tags"]]
 
 
-class Outside(ChatCompletionsDecoder):
+class Outside(ChatDecoder):
     """xAI's way to count."""
 
     reasoning_tokens_outside = True
 
 
-def decode(*pieces: bytes, kind: type[ChatCompletionsDecoder] = ChatCompletionsDecoder) -> tuple[list[Delta], Any]:
+def decode(*pieces: bytes, kind: type[ChatDecoder] = ChatDecoder) -> tuple[list[Delta], Any]:
     decoder = kind()
     deltas = [delta for piece in pieces for delta in decoder.feed(piece)]
     return [*deltas, *decoder.close()], decoder.error
@@ -318,7 +318,7 @@ def test_an_event_that_is_no_object_is_a_protocol_error_that_quotes_nothing(line
 
 
 def test_nothing_after_the_ending_counts():
-    decoder = ChatCompletionsDecoder()
+    decoder = ChatDecoder()
     first = decoder.feed(stream(says("a", finish="stop")))
 
     assert finish(first) == Finish("stop", "stop")
@@ -357,7 +357,7 @@ def test_an_id_without_a_model_is_told_at_the_end():
 
 
 def test_the_first_fragment_of_a_tool_call_begins_the_answer():
-    decoder = ChatCompletionsDecoder()
+    decoder = ChatDecoder()
     decoder.feed(stream(says(role="assistant"), done=False))
     assert not decoder.begun
 

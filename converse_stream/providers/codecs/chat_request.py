@@ -3,59 +3,27 @@
 Source: https://platform.openai.com/docs/api-reference/chat/create (read 2026-11-21).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from converse_stream.events import dumps
 from converse_stream.exceptions import BadRequest
 from converse_stream.prompts import Prompt, PromptMessage
+from converse_stream.providers.options import COMMON, SAMPLING
 
-OPTIONS = frozenset(
-    {
-        "temperature",
-        "top_p",
-        "max_tokens",
-        "max_completion_tokens",
-        "stop",
-        "seed",
-        "frequency_penalty",
-        "presence_penalty",
-        "logit_bias",
-        "response_format",
-        "reasoning_effort",
-        "verbosity",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "service_tier",
-        "user",
-        "safety_identifier",
-        "prompt_cache_key",
-    }
-)
-"""The options of a call. Whatever else a server takes goes into `extra`, a mapping merged into the body as it is."""
+OPTIONS = SAMPLING | COMMON
 
 
-def body(prompt: Prompt, *, max_tokens_name: str = "max_tokens", include_usage: bool = True) -> dict[str, Any]:
-    """Return the body of a streaming request: only what the caller set. Raise BadRequest for what cannot be asked."""
-    if not prompt.model:
-        raise BadRequest("no model is named: ask for 'provider:model', or set 'model' in the provider's config")
-    request: dict[str, Any] = {"model": prompt.model, "messages": messages(prompt.messages), "stream": True}
-    if include_usage:
-        request["stream_options"] = {"include_usage": True}
-    options = dict(prompt.options)
-    extra = options.pop("extra", None) or {}
-    if not isinstance(extra, Mapping):
-        raise BadRequest(f"the option 'extra' must be a mapping, not {type(extra).__name__}")
-    for name, value in options.items():
-        if name not in OPTIONS:
-            raise BadRequest(f"unknown option {name!r}; known are {', '.join(sorted(OPTIONS))}, and 'extra' for others")
-        if value is not None:
+def body(prompt: Prompt, *, max_tokens_name: str = "max_tokens", stream: bool = True) -> dict[str, Any]:
+    """Return the body of a request: only what the caller set. Raise BadRequest for what cannot be asked."""
+    request: dict[str, Any] = {"model": prompt.model, "messages": messages(prompt.messages), "stream": stream}
+    for name, value in prompt.options.items():
+        if name in ADAPTED:
+            request |= ADAPTED[name](value)
+        elif name != "extra":
             request[max_tokens_name if name == "max_tokens" else name] = value
-    if request.get("tools"):
-        request["tools"] = [_tool(tool) for tool in request["tools"]]
-    return request | dict(extra)
+    return request | dict(prompt.options.get("extra") or {})
 
 
 def messages(prompt: Sequence[PromptMessage]) -> list[dict[str, Any]]:
@@ -130,6 +98,34 @@ def _result(part: Mapping[str, Any]) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": part["id"], "content": f"Error: {text}" if part.get("is_error") else text}
 
 
-def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a tool in this format: `{"name", "description", "parameters"}` gets its envelope, the rest stays."""
-    return tool if "type" in tool else {"type": "function", "function": tool}
+def _tools(tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    # A tool in this format already stays as it is.
+    return {"tools": [tool if "type" in tool else {"type": "function", "function": tool} for tool in tools]}
+
+
+def _tool_choice(choice: str | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(choice, str):
+        return {"tool_choice": choice}
+    return {"tool_choice": {"type": "function", "function": {"name": choice["name"]}}}
+
+
+def _schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    named = schema if "schema" in schema else {"name": schema.get("title", "answer"), "schema": schema}
+    return {"response_format": {"type": "json_schema", "json_schema": {"strict": True, **named}}}
+
+
+def _reasoning(reasoning: bool | str | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(reasoning, Mapping):
+        return dict(reasoning)
+    if isinstance(reasoning, str):
+        return {"reasoning_effort": reasoning}
+    return {} if reasoning else {"reasoning_effort": "none"}
+
+
+ADAPTED: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "tools": _tools,
+    "tool_choice": _tool_choice,
+    "schema": _schema,
+    "reasoning": _reasoning,
+}
+"""What an option becomes that has another shape here than in our list."""
