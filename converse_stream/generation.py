@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 from django.db import OperationalError
 
 from converse_stream.database import run
-from converse_stream.events import ABOUT, Content, Delta, Finish, to_delta
+from converse_stream.events import ABOUT, Content, Delta, Finish, State, to_delta
 from converse_stream.exceptions import ServerError, StoreUnavailable, Truncated
 from converse_stream.models import Attempt, Message
 from converse_stream.models.history import history
@@ -76,6 +76,10 @@ class Generation:
     def _learn(self, stream: PrismStream, call: _Call, item: Item) -> Content | None:
         """Return an item's content; keep what is no content but says something about the answer."""
         delta = to_delta(item)
+        if isinstance(delta, State):
+            if self.provider is not None:
+                stream.keep(delta, self.provider.label)
+            return None
         if isinstance(delta, ABOUT):
             self.finished = self.finished or isinstance(delta, Finish)
             stream.learn(delta)

@@ -1,6 +1,6 @@
 """What is asked of a provider: the messages so far, the model and the options."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,3 +47,24 @@ def _from_mapping(item: Mapping[str, Any]) -> PromptMessage:
     if parts is None:
         parts = [{"type": "text", "text": item.get("content") or ""}]
     return PromptMessage(role, parts)
+
+
+def with_state_of(label: str, messages: Iterable[PromptMessage]) -> list[PromptMessage]:
+    """Return the messages with only the state that `label`, a `provider:model`, has left; no other could read it.
+
+    A part that showed nothing and has no state left is not there any more.
+    """
+    return [PromptMessage(message.role, list(_parts_of(label, message.parts))) for message in messages]
+
+
+def _parts_of(label: str, parts: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for part in parts:
+        if "state" not in part:
+            yield part
+            continue
+        own = [state["data"] for state in part["state"] if state["by"] == label]
+        bare = {name: value for name, value in part.items() if name != "state"}
+        if own:
+            yield {**bare, "state": own}
+        elif bare.get("text", True):
+            yield bare

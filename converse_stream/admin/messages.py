@@ -22,7 +22,7 @@ from converse_stream.admin.cells import (
     username_lookup,
 )
 from converse_stream.admin.filters import ErrorFilter, ModelFilter, ProviderFilter
-from converse_stream.events import dumps, public_part, text_of
+from converse_stream.events import dumps, public_parts, text_of
 from converse_stream.models import LIVE_STATUSES, Chunk, Message
 
 
@@ -145,7 +145,7 @@ class MessageAdmin(Inspection):
     @admin.display(description=_("parts"))
     def parts_json(self, message: Message) -> str:
         """Return the committed parts, without a provider's opaque state."""
-        return json_block([public_part(part) for part in message.committed_parts()])
+        return json_block(public_parts(message.committed_parts()))
 
     @admin.display(description=_("metadata"))
     def metadata_json(self, message: Message) -> str:

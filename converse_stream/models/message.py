@@ -10,7 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from converse_stream.conf import settings
-from converse_stream.events import Event, fold, public_part, text_of, width
+from converse_stream.events import Event, public_parts, text_of, width
 from converse_stream.exceptions import BY_CODE, InternalError
 from converse_stream.models.choices import LIVE_STATUSES, Role, Status
 from converse_stream.models.content import ContentField
@@ -70,6 +70,8 @@ class Message(models.Model):
 
     starts_on_commit = False
     """Whether the answer waits for the transaction that this instance was created in."""
+    is_replay = False
+    """Whether `ask` has found this answer under its client key rather than started it."""
 
     class Meta:
         verbose_name = _("message")
@@ -121,6 +123,8 @@ class Message(models.Model):
     def committed_parts(self) -> list[dict[str, Any]]:
         """Return the parts committed: of a live message those so far (three queries, kept on the instance)."""
         if self.is_live and "_committed" not in self.__dict__:
+            from converse_stream.models.committed import load_committed
+
             load_committed([self])
         if not self.is_live:
             return list(self.parts)
@@ -132,7 +136,7 @@ class Message(models.Model):
 
         With `content=False` content and parts are None: no query, and no megabytes.
         """
-        parts = [public_part(part) for part in self.committed_parts()] if content else None
+        parts = public_parts(self.committed_parts()) if content else None
         text = text_of(parts) if parts is not None and self.is_live else self.content if content else None
         public = set(settings.PUBLIC_METADATA)
         return {
@@ -219,31 +223,20 @@ class Message(models.Model):
 
         return await aretry(self, **options)
 
+    def edit(self, content: str, **options: Any) -> Message:
+        """Ask in other words, beside this user message: a new branch. Return its answer's message."""
+        from converse_stream.asking import edit
+
+        return edit(self, content, **options)
+
+    async def aedit(self, content: str, **options: Any) -> Message:
+        """Ask again as `edit` does, from async code."""
+        from converse_stream.asking import aedit
+
+        return await aedit(self, content, **options)
+
     def stream_response(self, **options: Any) -> EventStreamResponse:
         """Return an HTTP response that follows this message."""
         from converse_stream.responses import EventStreamResponse
 
         return EventStreamResponse(self, **options)
-
-
-def load_committed(messages: Iterable[Message]) -> None:
-    """Read what is committed of the live ones among `messages`, in three queries for all of them.
-
-    One that has ended since it was read becomes what it is now; one whose writer is gone is ended.
-    """
-    from converse_stream.models.chunk import read_many
-    from converse_stream.models.leases import end_lost
-
-    live = {str(message.pk): message for message in messages if message.is_live}
-    if not live:
-        return
-    end_lost(live)
-    using = next(iter(live.values()))._state.db
-    # Status before rows: a message that ends in between has its whole content in its own row.
-    rows = Message.objects.using(using).filter(pk__in=live)
-    ended = [pk for pk, status in rows.values_list("pk", "status") if status not in LIVE_STATUSES]
-    for row in rows.filter(pk__in=ended) if ended else ():
-        live.pop(str(row.pk)).__dict__.update(row.__dict__)
-    events = read_many(live, using=using)
-    for pk, message in live.items():
-        message.__dict__["_committed"] = fold(events.get(pk, []))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from converse_stream.events import Delta
-from converse_stream.prompts import Prompt, PromptMessage, to_messages
+from converse_stream.prompts import Prompt, PromptMessage, to_messages, with_state_of
 from converse_stream.providers import bridge
 
 
@@ -38,7 +38,12 @@ class Provider(ABC):
 
     def __repr__(self) -> str:
         # Without the config, which may hold a key.
-        return f"<{type(self).__name__} {self.name}:{self.model}>"
+        return f"<{type(self).__name__} {self.label}>"
+
+    @property
+    def label(self) -> str:
+        """`provider:model`, as it can be asked for."""
+        return f"{self.name}:{self.model}"
 
     @abstractmethod
     def deltas(self, prompt: Prompt) -> AsyncIterator[Delta]:
@@ -67,8 +72,12 @@ class Provider(ABC):
     def prompt(
         self, messages: Iterable[PromptMessage | Mapping[str, Any]], options: Mapping[str, Any] | None = None
     ) -> Prompt:
-        """Return a prompt for this provider's model, with its own options beneath those given."""
-        return Prompt(to_messages(messages), self.model, {**self.options, **(options or {})})
+        """Return a prompt for this provider's model, with its own options beneath those given.
+
+        A part's `state` is a list of the blobs that this provider's model has left with it; those of others are not.
+        """
+        own = with_state_of(self.label, to_messages(messages))
+        return Prompt(own, self.model, {**self.options, **(options or {})})
 
     def stream(self, messages: Iterable[PromptMessage | Mapping[str, Any]], **options: Any) -> Iterator[Delta]:
         """Ask from sync code: yield the deltas as they arrive. No database is involved.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from converse_stream.cleaning import clean_text
-from converse_stream.events import Event, fold, text_of
+from converse_stream.events import Event, attach, fold, text_of
 from converse_stream.exceptions import GenerationError
 from converse_stream.models import Message, Status
 from converse_stream.models.figures import figures
@@ -56,7 +56,7 @@ def ended(batch: Batch, stored: Mapping[str, Any]) -> Message:
 
 def fill(message: Message, outbox: Outbox, events: Iterable[Event]) -> None:
     """Set the content and the writer's own figures."""
-    message.parts = fold(events)
+    message.parts = attach(fold(events), outbox.states)
     message.content = text_of(message.parts)
     message.length = outbox.position
     message.finished_at = timezone.now()

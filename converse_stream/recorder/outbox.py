@@ -75,6 +75,8 @@ class Outbox:
         self.renewed = self.started
         self.history: list[Event] = []
         self.timeline: list[list[int]] = []
+        self.states: list[tuple[int, str, Any]] = []
+        """The provider's opaque blobs by position and kind of part; they are stored with the ending."""
         self.ended_as: str | None = None
         """The status this writer gave the message, once committed."""
         self.lost = False
@@ -83,6 +85,7 @@ class Outbox:
         """Why the recorder itself has to end the message."""
         self._rows: list[Row] = []
         self._size = 0
+        self._state_size = 0
         self._halves: dict[str, str] = {}
         self._ending: Mapping[str, Any] | None = None
         self._waiting: list[Future[None]] = []
@@ -132,6 +135,16 @@ class Outbox:
             self._rows.append(Row(kind, self.position, self.position + 1, [data]))
             self._size += len(data)
             self.position += 1
+
+    def state(self, kind: str, state: Any) -> None:
+        """Take a provider's opaque blob, which belongs to what was written last. Raise StreamClosed or OutputLimit."""
+        cleaned = clean_json(state)
+        with self.lock:
+            self._check_open()
+            self._state_size += len(dumps(cleaned))
+            if self._state_size > self.limit:
+                raise self._over()
+            self.states.append((self.position, kind, cleaned))
 
     def end(self, fields: Mapping[str, Any]) -> Future[None]:
         """Take the ending's columns; they are committed together with the last rows."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connections, router
 
-from converse_stream.events import Finish, Served, Usage
+from converse_stream.events import Finish, Served, State, Usage
 from converse_stream.exceptions import DatabaseHeld, GenerationError, Shutdown, StreamClosed
 from converse_stream.models import Message, Status
 from converse_stream.models.opening import check_metadata
@@ -62,6 +62,10 @@ class BaseStream:
     def learn(self, known: Outcome | Usage | Finish | Served) -> None:
         """Keep what is known of model, finish reason, request id or usage, for the ending."""
         self.outcome = self.outcome.updated(known)
+
+    def keep(self, state: State, by: str) -> None:
+        """Keep a provider's opaque blob for the next prompt to `by`, a `provider:model`; no viewer ever sees it."""
+        self._outbox.state(state.kind, {"by": by, "data": state.data})
 
     def _leave(self, error: BaseException | None) -> Mapping[str, Any] | None:
         """Return the ending that leaving the `with` block makes, or None where there is one already."""
