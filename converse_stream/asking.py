@@ -14,6 +14,7 @@ from converse_stream.exceptions import InvalidContent, NothingToAnswer
 from converse_stream.generation import Generation, Source
 from converse_stream.models import Conversation, Message, Role
 from converse_stream.models.history import leaf
+from converse_stream.models.idempotency import AskedBefore, ClientRequest
 from converse_stream.models.opening import check_content, check_metadata, finished, insert, live
 from converse_stream.providers.base import Provider
 from converse_stream.registry import provider
@@ -29,18 +30,34 @@ def ask(
     options: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
     parent: Message | None = None,
+    beside: Message | None = None,
     source: Source | None = None,
     interrupt: bool = False,
+    client_key: str | None = None,
 ) -> Message:
     """Store a question and start its answer; see Conversation.ask.
 
     Without a prompt, answer the newest user message, or with a source whatever there is; raise NothingToAnswer.
     """
-    asked = [] if prompt is None else [finished(Role.USER, check_content(prompt), metadata={})]
-    if source is None and not asked and parent is None:
+    content = None if prompt is None else check_content(prompt)
+    kept = check_metadata(metadata)
+    request = None
+    if client_key is not None:
+        request = ClientRequest.of(client_key, _asked(content, model, options, kept, parent, beside))
+        before = request.answer(conversation)
+        if before is not None:
+            return before
+    if source is None and content is None and parent is None:
         parent = _open_question(conversation)
-    generation = _prepare(conversation, model, options, metadata, source)
-    insert(conversation, [*asked, generation.message], parent=parent, interrupt=interrupt)
+    generation = _prepare(conversation, model, options, kept, source)
+    if request is not None:
+        generation.message.client_key, generation.message.request_fingerprint = request.key, request.fingerprint
+    questions = [] if content is None else [finished(Role.USER, content, metadata={})]
+    messages = [*questions, generation.message]
+    try:
+        insert(conversation, messages, parent=parent, beside=beside, interrupt=interrupt, request=request)
+    except AskedBefore as before:
+        return before.answer
     _start(generation)
     return generation.message
 
@@ -60,6 +77,35 @@ def retry(message: Message, **options: Any) -> Message:
 
 
 aretry = sync_to_async(retry)
+
+
+def edit(message: Message, content: str, **options: Any) -> Message:
+    """Ask in other words beside `message`; see Message.edit."""
+    if message.role != Role.USER:
+        raise InvalidContent("only a user's message can be edited")
+    return ask(message.conversation, content, beside=message, **options)
+
+
+aedit = sync_to_async(edit)
+
+
+def _asked(
+    content: str | None,
+    model: str | Provider | None,
+    options: Mapping[str, Any] | None,
+    metadata: Mapping[str, Any],
+    parent: Message | None,
+    beside: Message | None,
+) -> dict[str, Any]:
+    """Return what makes two requests the same."""
+    return {
+        "content": content,
+        "model": f"{model.name}:{model.model}" if isinstance(model, Provider) else model,
+        "options": dict(options or {}),
+        "metadata": metadata,
+        "parent": str(parent.pk) if parent else None,
+        "beside": str(beside.pk) if beside else None,
+    }
 
 
 def _model_of(message: Message) -> str:
@@ -84,20 +130,19 @@ def _prepare(
     conversation: Conversation,
     model: str | Provider | None,
     options: Mapping[str, Any] | None,
-    metadata: Mapping[str, Any] | None,
+    metadata: dict[str, Any],
     source: Source | None,
 ) -> Generation:
     """Check everything that can be wrong before anything is written."""
-    kept = check_metadata(metadata)
     get_runner()
     if source is not None:
         if not isinstance(source, Iterable | AsyncIterable):
             raise TypeError(f"source must be iterable, not {type(source).__name__}")
         name = model if isinstance(model, str) else ""
-        return Generation(live(provider="", model=name, metadata=kept), source=source)
+        return Generation(live(provider="", model=name, metadata=metadata), source=source)
     merged = {**conversation.options, **clean_json(dict(options or {}))}
     chosen = provider(model or conversation.model or None, **merged)
-    return Generation(live(provider=chosen.name, model=chosen.model, metadata=kept), provider=chosen)
+    return Generation(live(provider=chosen.name, model=chosen.model, metadata=metadata), provider=chosen)
 
 
 def _start(generation: Generation) -> None:

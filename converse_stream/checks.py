@@ -33,8 +33,18 @@ def _positive_int(value: object) -> bool:
     return isinstance(value, int) and _positive(value)
 
 
+def _limit(value: object) -> bool:
+    return value is None or _positive_int(value)
+
+
 def _names(value: object) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(isinstance(name, str) for name in value)
+
+
+def _origins(value: object) -> bool:
+    # No "*": these origins may use the visitor's session.
+    origin = r"https?://[A-Za-z0-9.-]+(:[0-9]+)?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]+)?"
+    return isinstance(value, list | tuple) and all(isinstance(one, str) and re.fullmatch(origin, one) for one in value)
 
 
 def _group(value: object) -> bool:
@@ -57,6 +67,13 @@ EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "SSE_MAX_SECONDS": (_positive, "a positive number of seconds"),
     "MAX_PROMPT_CHARS": (_positive_int, "a positive whole number"),
     "MAX_OUTPUT_CHARS": (_positive_int, "a positive whole number"),
+    "MAX_LIVE_ANSWERS_PER_USER": (_limit, "None or a positive whole number"),
+    "MAX_VIEWERS_PER_USER": (_limit, "None or a positive whole number"),
+    "WHEN_BUSY": (lambda value: value in ("refuse", "interrupt"), "'refuse' or 'interrupt'"),
+    "CLIENT_MODELS": (lambda value: value is None or _names(value), "None or a list of names"),
+    "CLIENT_OPTIONS": (_names, "a list of names"),
+    "ALLOWED_ORIGINS": (_origins, "a list of origins, such as 'https://chat.example.com', and never '*'"),
+    "TICKET_SECONDS": (_positive, "a positive number of seconds"),
     "CHUNK_RETENTION": (_not_negative, "a number of seconds, 0 or more"),
     "PUBLIC_METADATA": (_names, "a list of names"),
     "CACHE": (_cache, "None or an alias in CACHES"),

@@ -26,7 +26,7 @@ from converse_stream.api.serializers import CleanTextField
 from converse_stream.events import TEXT_KINDS
 from converse_stream.exceptions import ConverseError
 from converse_stream.models import Conversation, Message, Role
-from converse_stream.models.message import load_committed
+from converse_stream.models.committed import load_committed
 from converse_stream.responses import error_body
 
 SHOWN_MESSAGES = 200

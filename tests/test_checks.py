@@ -79,6 +79,14 @@ def test_a_runner_or_broker_that_is_no_name_cannot_run(settings, key, value):
             for key in ("MAX_PROMPT_CHARS", "MAX_OUTPUT_CHARS", "SSE_RETRY")
             for value in (0, 1.5, "1", None)
         ],
+        *[(key, value) for key in ("MAX_LIVE_ANSWERS_PER_USER", "MAX_VIEWERS_PER_USER") for value in (0, -1, 1.5, "1")],
+        *[("TICKET_SECONDS", value) for value in (0, -1, "1", None)],
+        *[("WHEN_BUSY", value) for value in ("wait", None, True)],
+        *[(key, value) for key in ("CLIENT_MODELS", "CLIENT_OPTIONS") for value in ("demo", 1, [1])],
+        *[
+            ("ALLOWED_ORIGINS", value)
+            for value in ("*", ["*"], ["chat.example.com"], ["https://a.example/"], [None], ["https://*.example"])
+        ],
         ("CHUNK_RETENTION", -1),
         ("CHUNK_RETENTION", None),
         ("PROVIDERS", ["demo"]),

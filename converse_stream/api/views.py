@@ -23,7 +23,7 @@ from converse_stream.api.pagination import Pages
 from converse_stream.api.parsers import CleanJSONParser
 from converse_stream.api.serializers import ConversationSerializer, QuestionSerializer
 from converse_stream.models import Conversation, Message, Role
-from converse_stream.models.message import load_committed
+from converse_stream.models.committed import load_committed
 from converse_stream.responses import follow_response
 
 

@@ -9,6 +9,10 @@ ConverseError
 ├── UnknownDialect           bad_dialect
 ├── UnknownModel             unknown_model
 ├── ConversationBusy         busy
+├── IdempotencyMismatch      idempotency_mismatch
+├── TooManyRequests          too_many
+│   ├── TooManyAnswers       too_many_answers
+│   └── TooManyViewers       too_many_viewers
 ├── NothingToAnswer          nothing_to_answer
 ├── NotStarted               not_started
 ├── DatabaseHeld             held
@@ -30,6 +34,7 @@ from converse_stream.exceptions.base import (
     ConverseError,
     DatabaseHeld,
     GenerationError,
+    IdempotencyMismatch,
     InvalidContent,
     InvalidOptions,
     MalformedCursor,
@@ -37,6 +42,9 @@ from converse_stream.exceptions.base import (
     NotStarted,
     ReservedMetadata,
     StreamClosed,
+    TooManyAnswers,
+    TooManyRequests,
+    TooManyViewers,
     UnknownDialect,
     UnknownModel,
 )
@@ -77,6 +85,7 @@ __all__ = [
     "ConverseError",
     "DatabaseHeld",
     "GenerationError",
+    "IdempotencyMismatch",
     "InternalError",
     "InvalidContent",
     "InvalidOptions",
@@ -97,6 +106,9 @@ __all__ = [
     "Shutdown",
     "StoreUnavailable",
     "StreamClosed",
+    "TooManyAnswers",
+    "TooManyRequests",
+    "TooManyViewers",
     "Truncated",
     "UnknownDialect",
     "UnknownModel",

@@ -1,6 +1,6 @@
 """What callers are told: errors of asking, following and writing."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -67,6 +67,40 @@ class ConversationBusy(ConverseError):
 
     code = "busy"
     public = _("An answer is still being written in this conversation.")
+
+    def __init__(self, text: str = "", *, live_message: Any = None) -> None:
+        super().__init__(text)
+        self.live_message = live_message
+        """The id of the live answer."""
+
+
+class IdempotencyMismatch(ConverseError):
+    """A client key came again with another question."""
+
+    code = "idempotency_mismatch"
+    public = _("This key was used before for something else.")
+
+
+class TooManyRequests(ConverseError):
+    """A user has as much under way at once as the site allows."""
+
+    code = "too_many"
+    retry_after = 5
+    """Seconds after which it makes sense to try again."""
+
+
+class TooManyAnswers(TooManyRequests):
+    """The user has `MAX_LIVE_ANSWERS_PER_USER` answers under way."""
+
+    code = "too_many_answers"
+    public = _("Too many answers are being written for you at once.")
+
+
+class TooManyViewers(TooManyRequests):
+    """The user follows as many streams of this process as `MAX_VIEWERS_PER_USER` allows."""
+
+    code = "too_many_viewers"
+    public = _("Too many answers are being followed at once.")
 
 
 class NothingToAnswer(ConverseError):

@@ -136,11 +136,14 @@ class Conversation(models.Model):
         parent: Message | None = None,
         source: Source | None = None,
         interrupt: bool = False,
+        client_key: str | None = None,
     ) -> Message:
         """Store the question, start its answer and return the answer's message at once.
 
+        Asked again under the same `client_key`, return the answer there is, with `is_replay` set, and start nothing.
         Raise ConversationBusy while another answer is live (with `interrupt=True` that one is stopped first),
-        and UnknownModel, InvalidContent, ContentTooLong or ReservedMetadata before anything is written.
+        IdempotencyMismatch for a key that came with another question, and TooManyAnswers, UnknownModel,
+        InvalidContent, ContentTooLong, InvalidOptions or ReservedMetadata before anything is written.
         """
         from converse_stream.asking import ask
 
@@ -153,6 +156,7 @@ class Conversation(models.Model):
             parent=parent,
             source=source,
             interrupt=interrupt,
+            client_key=client_key,
         )
 
     async def aask(self, prompt: str, **options: Any) -> Message:

@@ -8,19 +8,27 @@ from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import router, transaction
+from django.contrib.auth import get_user_model
+from django.db import connections, router, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from converse_stream.cleaning import clean_json, clean_text
 from converse_stream.conf import settings
-from converse_stream.exceptions import ContentTooLong, ConversationBusy, InvalidContent, ReservedMetadata
+from converse_stream.exceptions import (
+    ContentTooLong,
+    ConversationBusy,
+    InvalidContent,
+    ReservedMetadata,
+    TooManyAnswers,
+)
 from converse_stream.models.choices import Role, Status
 from converse_stream.models.conversation import Conversation
 from converse_stream.models.endings import cancel
 from converse_stream.models.figures import RESERVED
 from converse_stream.models.history import leaf
+from converse_stream.models.idempotency import AskedBefore, ClientRequest
 from converse_stream.models.leases import end_lost
 from converse_stream.models.message import Message
 
@@ -92,19 +100,30 @@ def live(*, provider: str, model: str, metadata: dict[str, Any]) -> Message:
 
 
 def insert(
-    conversation: Conversation, messages: list[Message], *, parent: Message | None = None, interrupt: bool = False
+    conversation: Conversation,
+    messages: list[Message],
+    *,
+    parent: Message | None = None,
+    beside: Message | None = None,
+    interrupt: bool = False,
+    request: ClientRequest | None = None,
 ) -> None:
     """Save messages as the next ones of the conversation, each the child of the one before.
 
-    Raise ConversationBusy if the conversation has a live answer, unless `interrupt` stops it first.
+    The first follows `parent`, or what the message `beside` it follows, or else the newest leaf.
+    Raise ConversationBusy if the conversation has a live answer, unless `interrupt` stops it first,
+    AskedBefore if the client's request has an answer, and TooManyAnswers for one answer too many.
     """
     using = router.db_for_write(Message)
     if parent is not None and parent.conversation_id != conversation.pk:
         raise InvalidContent("parent is a message of another conversation")
     with transaction.atomic(using=using):
         number = _reserve(conversation, len(messages), using)
+        _check_request(conversation, request)
         _make_room(conversation, using, interrupt=interrupt)
-        parent = parent or leaf(conversation, using=using)
+        if any(message.is_live for message in messages):
+            _check_limit(conversation, using)
+        parent = beside.parent if beside else parent or leaf(conversation, using=using)
         for message in messages:
             number += 1
             message.conversation, message.number, message.parent = conversation, number, parent
@@ -125,6 +144,13 @@ def _reserve(conversation: Conversation, count: int, using: str) -> int:
     return conversation.last_number - count
 
 
+def _check_request(conversation: Conversation, request: ClientRequest | None) -> None:
+    # Behind the conversation's lock: whoever asked first has committed.
+    answer = request.answer(conversation) if request else None
+    if answer is not None:
+        raise AskedBefore(answer)
+
+
 def _make_room(conversation: Conversation, using: str, *, interrupt: bool) -> None:
     blocking = Message.objects.using(using).filter(live_in=conversation).first()
     if blocking is None or end_lost([blocking.pk]):
@@ -132,9 +158,22 @@ def _make_room(conversation: Conversation, using: str, *, interrupt: bool) -> No
     if not interrupt:
         raise ConversationBusy(
             f"message {blocking.pk} is still being written; add the user's message before its answer starts, "
-            "wait for the answer, stop it, or ask with interrupt=True"
+            "wait for the answer, stop it, or ask with interrupt=True",
+            live_message=blocking.pk,
         )
     cancel(blocking)
+
+
+def _check_limit(conversation: Conversation, using: str) -> None:
+    limit, owner = settings.MAX_LIVE_ANSWERS_PER_USER, conversation.owner_id
+    if limit is None or owner is None:
+        return
+    # In the owner's other conversations the same may be going on: one after the other (SQLite has one writer anyway).
+    no_key = connections[using].features.has_select_for_no_key_update
+    list(get_user_model()._base_manager.using(using).select_for_update(no_key=no_key).filter(pk=owner).values("pk"))
+    live = set(Message.objects.using(using).filter(live_in__owner=owner).values_list("pk", flat=True))
+    if len(live) >= limit and len(live.difference(end_lost(live))) >= limit:
+        raise TooManyAnswers(f"MAX_LIVE_ANSWERS_PER_USER is {limit}")
 
 
 def _lease(messages: list[Message], using: str) -> None:
