@@ -102,37 +102,35 @@ class Recorder:
         self._pause.clear()
 
     def _run(self) -> None:
-        last_commit = last_look = last_prune = time.monotonic() - PRUNE_INTERVAL + IDLE
+        last_commit = last_look = time.monotonic()
+        rest_at, prune_at = last_commit + IDLE, last_commit + IDLE
         while not self._stopping:
+            dirty = self._sleep(last_commit + self._interval, last_look + LOOK_INTERVAL, min(rest_at, prune_at))
             now = time.monotonic()
-            dirty = self._sleep(last_commit + self._interval, last_look + LOOK_INTERVAL)
             if dirty:
-                last_commit = time.monotonic()
+                last_commit, rest_at = now, now + IDLE
                 self._write(dirty)
-            now = time.monotonic()
-            if self._outboxes and (self._look_now or now - last_look > LOOK_INTERVAL):
-                self._look_now = False
-                last_look = now
+            if self._outboxes and (self._look_now or now - last_look >= LOOK_INTERVAL):
+                self._look_now, last_look = False, now
                 self._guarded(self._look)
-            if not self._outboxes and now - last_commit > IDLE:
-                if now - last_prune > PRUNE_INTERVAL:
-                    last_prune = now
-                    self._guarded(self._prune)
+            if now >= prune_at:
+                prune_at = now + PRUNE_INTERVAL
+                self._guarded(self._prune)
+            if now >= rest_at and not self._outboxes:
+                rest_at = prune_at + IDLE
                 connections.close_all()
         self._write(self._take_dirty())
         connections.close_all()
 
-    def _sleep(self, commit_at: float, look_at: float) -> list[Outbox]:
+    def _sleep(self, commit_at: float, look_at: float, idle_at: float) -> list[Outbox]:
         """Wait until there is something to do; return what is to be committed."""
         with self._wake:
             while not (self._stopping or self._look_now):
-                now = time.monotonic()
-                if self._dirty and now >= commit_at:
+                due = commit_at if self._dirty else look_at if self._outboxes else idle_at
+                left = due - time.monotonic()
+                if left <= 0:
                     break
-                if now >= look_at and (self._outboxes or now - commit_at > IDLE):
-                    break
-                until = commit_at if self._dirty else (look_at if self._outboxes else now + IDLE)
-                self._wake.wait(max(until - now, 0))
+                self._wake.wait(left)
         return self._take_dirty()
 
     def _take_dirty(self) -> list[Outbox]:
