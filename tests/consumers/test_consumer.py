@@ -8,7 +8,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db.backends.utils import CursorWrapper
 
-from converse_stream.consumers import MAX_FOLLOWS
+from converse_stream.consumers import ConverseConsumer
 from converse_stream.models import Conversation, Message
 from converse_stream.testing import ReplayServer
 from tests.recordings import plain_recordings
@@ -232,7 +232,7 @@ async def test_a_message_that_is_deleted_is_not_found_any_more(connect, conversa
 async def test_a_socket_follows_a_limited_number_of_messages(connect, owner):
     socket = await connect()
     messages = []
-    for _ in range(MAX_FOLLOWS + 1):
+    for _ in range(ConverseConsumer.max_follows + 1):
         conversation = await Conversation.objects.acreate(owner=owner)
         messages.append((await conversation.astart_stream()).message)
     for message in messages[:-1]:

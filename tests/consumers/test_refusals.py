@@ -12,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from converse_stream.consumers import MAX_FRAME_BYTES
+from converse_stream.consumers.frames import largest_frame
 from converse_stream.models import Conversation, Message
 from converse_stream.routing import websocket_urlpatterns
 from tests.consumers.conftest import Socket
@@ -202,7 +202,7 @@ async def test_a_frame_that_is_too_large_ends_the_socket(connect, conversation, 
     await socket.say("follow", stream.message)
     await socket.hear()
 
-    frame = "ü" * (MAX_FRAME_BYTES // 2) + "x"
+    frame = "ü" * (largest_frame() // 2) + "x"
     await (socket.send_to(bytes_data=frame.encode()) if is_binary else socket.send_to(text_data=frame))
 
     assert (await socket.hear())["code"] == "too_large"
@@ -215,7 +215,7 @@ async def test_the_largest_frame_that_is_allowed_is_served(connect):
     socket = await connect()
     frame = '{"type": "ping", "pad": ""}'
 
-    await socket.send_to(text_data=frame.replace('""', f'"{"x" * (MAX_FRAME_BYTES - len(frame))}"'))
+    await socket.send_to(text_data=frame.replace('""', f'"{"x" * (largest_frame() - len(frame))}"'))
 
     assert await socket.hear() == {"type": "pong"}
 

@@ -1,0 +1,96 @@
+"""Access: who may no longer see what, found out for all open sockets of a process in a few queries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from converse_stream.conf import django_setting
+from converse_stream.models import Conversation
+
+
+@dataclass(slots=True)
+class Claim:
+    """What one socket takes for granted."""
+
+    user: AbstractBaseUser | AnonymousUser
+    session: SessionBase | None = None
+    """The session that the socket was opened with, if the site has any."""
+    conversations: Collection[str] = field(default_factory=frozenset)
+    """The ids of what it follows and watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What is left of a claim."""
+
+    is_signed_out: bool
+    conversations: frozenset[str]
+    """Those that are not this user's, or not there, any more."""
+
+
+def losses(claims: Sequence[Claim]) -> list[Loss]:
+    """Return what each claim has lost. Three queries at most, where sessions are kept in the database."""
+    users = _users({claim.user.pk for claim in claims})
+    sessions = _sessions([claim for claim in claims if _is_by_session(claim)])
+    owners = _owners({pk for claim in claims for pk in claim.conversations})
+    return [
+        Loss(
+            not _is_signed_in(claim, users.get(claim.user.pk), sessions),
+            frozenset(pk for pk in claim.conversations if owners.get(pk) != claim.user.pk),
+        )
+        for claim in claims
+    ]
+
+
+def _users(keys: Collection[Any]) -> Mapping[Any, AbstractBaseUser]:
+    return get_user_model()._default_manager.in_bulk(list(keys))
+
+
+def _owners(ids: Collection[str]) -> dict[str, Any]:
+    """Return the owners of those conversations that are not deleted: `for_user`, for many users at a time."""
+    rows = Conversation.objects.filter(pk__in=ids, deleted_at=None) if ids else Conversation.objects.none()
+    return {str(pk): owner for pk, owner in rows.order_by().values_list("pk", "owner_id")}
+
+
+def _is_by_session(claim: Claim) -> bool:
+    """Whether it is the session that signs this user in, not a token or whatever else the site has."""
+    session = claim.session
+    return session is not None and bool(session.session_key) and session.get(SESSION_KEY) == _key(claim.user)
+
+
+def _key(user: Any) -> str:
+    return str(user._meta.pk.value_to_string(user))
+
+
+def _sessions(claims: Sequence[Claim]) -> dict[str, Mapping[str, Any]]:
+    """Return what sessions hold by now."""
+    keys = {str(claim.session.session_key) for claim in claims if claim.session is not None}
+    if not keys:
+        return {}
+    store = import_module(django_setting("SESSION_ENGINE")).SessionStore
+    if issubclass(store, DatabaseSessions):
+        rows = store.get_model_class().objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+        return {row.session_key: row.get_decoded() for row in rows}
+    return {key: store(key).load() for key in keys}
+
+
+def _is_signed_in(claim: Claim, user: AbstractBaseUser | None, sessions: Mapping[str, Mapping[str, Any]]) -> bool:
+    if user is None or (claim.user.is_active and not user.is_active):
+        return False
+    if not _is_by_session(claim):
+        return True
+    session = sessions.get(str(claim.session.session_key if claim.session else ""), {})
+    if session.get(SESSION_KEY) != _key(user):
+        return False
+    # As Channels' own get_user: a new password signs all other sessions out.
+    return constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash())

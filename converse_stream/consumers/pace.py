@@ -1,0 +1,52 @@
+"""Pace: how fast a client may talk, and whether it reads what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Allowance:
+    """A store of frames that fills at a steady rate: a client may talk at length now and then, not all the time."""
+
+    def __init__(self, *, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._left = burst
+        self._at = time.monotonic()
+
+    def take(self, amount: float = 1.0) -> bool:
+        """Take so much out of the store. Return whether there was any left."""
+        now = time.monotonic()
+        self._left = min(self._left + (now - self._at) * self._rate, self._burst)
+        self._at = now
+        has_some = self._left >= 1
+        self._left -= amount if has_some else 0
+        return has_some
+
+
+class Turns:
+    """One frame at a time goes to the server, and how long it has been on its way is known.
+
+    Whatever waits for its turn waits where it came from: in what the feed keeps once for all viewers.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._since: float | None = None
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Have a turn."""
+        async with self._lock:
+            self._since = asyncio.get_running_loop().time()
+            try:
+                yield
+            finally:
+                self._since = None
+
+    def waits_for(self, now: float) -> float:
+        """Return for how many seconds the server has not taken the frame whose turn it is."""
+        return 0.0 if self._since is None else now - self._since

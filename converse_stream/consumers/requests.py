@@ -1,0 +1,73 @@
+"""What a client asks to be done: ask, retry, regenerate, cancel. Each runs in a database thread, as its user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+from converse_stream.consumers.frames import Request
+from converse_stream.exceptions import InvalidOptions
+from converse_stream.models import Conversation, Message, Role
+from converse_stream.providers.options import SAMPLING
+
+User = AbstractBaseUser | AnonymousUser
+OPTIONS = SAMPLING | {"max_tokens", "stop"}
+"""The options that a client may choose; the others are the site's business."""
+
+
+def find_message(user: User, message_id: str) -> Message:
+    """Return a message that this user may see. Raise Message.DoesNotExist."""
+    return Message.objects.for_user(user).exclude(role=Role.SYSTEM).get(pk=message_id)
+
+
+def find_conversation(user: User, conversation_id: str) -> Conversation:
+    """Return a conversation of this user. Raise Conversation.DoesNotExist."""
+    return Conversation.objects.for_user(user).get(pk=conversation_id)
+
+
+def _ask(user: User, request: Request) -> dict[str, Any]:
+    content = request.text("content")
+    conversation = find_conversation(user, request.about)
+    # What is no content at all is told apart from what cannot be accepted by `ask` itself.
+    message = conversation.ask(content if content is not None else "", **_choices(request))
+    question = message.parent.to_dict() if message.parent else None
+    return {"user_message": question, "message": message.to_dict()}
+
+
+def _again(user: User, request: Request) -> dict[str, Any]:
+    return {"message": find_message(user, request.about).retry(**_choices(request)).to_dict()}
+
+
+def _cancel(user: User, request: Request) -> dict[str, Any]:
+    message = find_message(user, request.about)
+    message.cancel()
+    return {"message": message.to_dict()}
+
+
+def _choices(request: Request) -> dict[str, Any]:
+    """Return what a client may say about an answer, as far as it has."""
+    choices: dict[str, Any] = {}
+    if model := request.text("model"):
+        choices["model"] = model
+    if request.fields.get("options") is not None:
+        choices["options"] = _options(request.fields["options"])
+    if (key := request.text("client_key")) is not None:
+        choices["client_key"] = key
+    return choices
+
+
+def _options(given: Any) -> dict[str, Any]:
+    if not isinstance(given, dict) or not OPTIONS.issuperset(given):
+        raise InvalidOptions(f"options must be an object of {', '.join(sorted(OPTIONS))}")
+    return given
+
+
+DOES: Mapping[str, Callable[[User, Request], dict[str, Any]]] = {
+    "ask": _ask,
+    "retry": _again,
+    "regenerate": _again,
+    "cancel": _cancel,
+}
+"""What a request does. Each returns what the reply tells."""
