@@ -157,7 +157,7 @@ def test_an_option_that_is_none_is_not_set():
 
 @pytest.mark.parametrize("name", ["opnai", "opnai:gpt", ":x", "x" * 500])
 def test_a_name_nobody_has_is_an_unknown_model(name):
-    with pytest.raises(UnknownModel, match="known are demo, openai") as caught:
+    with pytest.raises(UnknownModel, match=r"known are .*demo, .*openai") as caught:
         provider(name)
 
     assert len(str(caught.value)) < 250

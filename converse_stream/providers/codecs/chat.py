@@ -10,10 +10,9 @@ from typing import Any, ClassVar
 
 from converse_stream.events import Delta, Reasoning, Text, Usage
 from converse_stream.exceptions import ProtocolError, Truncated
-from converse_stream.prompts import Prompt
 from converse_stream.providers import errors
-from converse_stream.providers.codecs import chat_request
-from converse_stream.providers.codecs.base import Codec, EventStreamDecoder
+from converse_stream.providers.codecs.base import EventStreamDecoder
+from converse_stream.providers.codecs.chat_request import ChatRequest
 from converse_stream.providers.codecs.sse import ServerSentEvent
 from converse_stream.providers.codecs.tool_calls import ToolCalls
 from converse_stream.providers.codecs.values import at, count, items, mapping, name, parsed, text
@@ -142,26 +141,7 @@ def _content(content: object) -> Iterator[Text | Reasoning]:
             yield Text(text(part.get("text")))
 
 
-class Chat(Codec):
+class Chat(ChatRequest):
     """Chat Completions. Where a server differs, a subclass says how."""
 
     decoder = ChatDecoder
-    options = chat_request.OPTIONS
-    include_usage: ClassVar[bool] = True
-    """Whether to ask for usage with `stream_options`."""
-
-    @property
-    def max_tokens_name(self) -> str:
-        """The server's name for the limit of an answer's tokens."""
-        return "max_tokens"
-
-    def path(self, prompt: Prompt, *, stream: bool) -> str:
-        """Return the one path there is."""
-        return "/chat/completions"
-
-    def body(self, prompt: Prompt, *, stream: bool) -> dict[str, Any]:
-        """Return the body; see Codec.body."""
-        request = chat_request.body(prompt, max_tokens_name=self.max_tokens_name, stream=stream)
-        if stream and self.include_usage:
-            request.setdefault("stream_options", {"include_usage": True})
-        return request

@@ -3,129 +3,181 @@
 Source: https://platform.openai.com/docs/api-reference/chat/create (read 2026-11-21).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from converse_stream.events import dumps
 from converse_stream.exceptions import BadRequest
 from converse_stream.prompts import Prompt, PromptMessage
+from converse_stream.providers.codecs.base import Codec
 from converse_stream.providers.options import COMMON, SAMPLING
-
-OPTIONS = SAMPLING | COMMON
-
-
-def body(prompt: Prompt, *, max_tokens_name: str = "max_tokens", stream: bool = True) -> dict[str, Any]:
-    """Return the body of a request: only what the caller set. Raise BadRequest for what cannot be asked."""
-    request: dict[str, Any] = {"model": prompt.model, "messages": messages(prompt.messages), "stream": stream}
-    for name, value in prompt.options.items():
-        if name in ADAPTED:
-            request |= ADAPTED[name](value)
-        elif name != "extra":
-            request[max_tokens_name if name == "max_tokens" else name] = value
-    return request | dict(prompt.options.get("extra") or {})
-
-
-def messages(prompt: Sequence[PromptMessage]) -> list[dict[str, Any]]:
-    """Return the messages of a prompt. Raise BadRequest if there are none, or for a part that cannot be sent."""
-    if not prompt:
-        raise BadRequest("the prompt has no messages")
-    return [sent for message in prompt for sent in _message(message)]
-
-
-def _message(message: PromptMessage) -> Iterator[dict[str, Any]]:
-    if any(part["type"] == "file" for part in message.parts):
-        raise BadRequest("this provider takes no files")
-    if message.role == "assistant":
-        yield from _answer(message)
-    elif message.role == "tool":
-        for part in message.parts:
-            if part["type"] == "tool_result":
-                yield _result(part)
-    else:
-        yield {"role": message.role, "content": message.text}
 
 
 @dataclass(slots=True)
-class _Step:
+class Step:
     """What the model said in one go: text, and calls that are answered before it goes on."""
 
+    reasoning: list[Mapping[str, Any]] = field(default_factory=list)
+    """The parts; they hold the state that this provider's model has left."""
     texts: list[str] = field(default_factory=list)
     calls: list[Mapping[str, Any]] = field(default_factory=list)
-    answered: bool = False
+    is_answered: bool = False
 
 
-def _answer(message: PromptMessage) -> Iterator[dict[str, Any]]:
-    """Yield an answer of ours, which holds all its tool steps, as the several messages that it was."""
-    results = {part["id"]: part for part in message.parts if part["type"] == "tool_result"}
-    for step in _steps(message.parts):
-        sent: dict[str, Any] = {"role": "assistant", "content": "".join(step.texts) or None}
-        if step.calls:
-            sent["tool_calls"] = [_call(call) for call in step.calls]
-        if step.calls or sent["content"]:
-            yield sent
-        for call in step.calls:
-            if call["id"] in results:
-                yield _result(results[call["id"]])
+class ChatRequest(Codec):
+    """How Chat Completions asks: only for what the caller set. Where a server differs, a subclass says how."""
+
+    options = SAMPLING | COMMON
+    option_names: ClassVar[Mapping[str, str]] = {}
+    """The server's names for options, where they are others than ours."""
+    include_usage: ClassVar[bool] = True
+    """Whether to ask for usage with `stream_options`."""
+
+    @property
+    def max_tokens_name(self) -> str:
+        """The server's name for the limit of an answer's tokens."""
+        return "max_tokens"
+
+    def path(self, prompt: Prompt, *, stream: bool) -> str:
+        """Return the one path there is."""
+        return "/chat/completions"
+
+    def body(self, prompt: Prompt, *, stream: bool) -> dict[str, Any]:
+        """Return the body; see Codec.body."""
+        request: dict[str, Any] = {"model": prompt.model, "messages": self.messages(prompt), "stream": stream}
+        for name, value in prompt.options.items():
+            request |= self.option(name, value, prompt)
+        if stream and self.include_usage:
+            request["stream_options"] = {"include_usage": True}
+        return request | dict(prompt.options.get("extra") or {})
+
+    def messages(self, prompt: Prompt) -> list[dict[str, Any]]:
+        """Return the messages of a prompt. Raise BadRequest if there are none, or for a part that cannot be sent."""
+        if not prompt.messages:
+            raise BadRequest("the prompt has no messages")
+        with_tools = bool(prompt.options.get("tools")) or any(
+            part["type"] == "tool_call" for message in prompt.messages for part in message.parts
+        )
+        return [sent for message in prompt.messages for sent in self._message(message, with_tools)]
+
+    # What servers differ in
+
+    def option(self, name: str, value: Any, prompt: Prompt) -> dict[str, Any]:
+        """Return what one option becomes in the body."""
+        match name:
+            case "reasoning":
+                return self.reasoning(value, prompt.model)
+            case "tool_choice":
+                return {"tool_choice": self.tool_choice(value)}
+            case "tools":
+                # A tool in this format already stays as it is.
+                return {"tools": [tool if "type" in tool else {"type": "function", "function": tool} for tool in value]}
+            case "schema":
+                return {"response_format": {"type": "json_schema", "json_schema": _named(value)}}
+            case "max_tokens":
+                return {self.max_tokens_name: value}
+            case "extra":
+                return {}
+        return {self.option_names.get(name, name): value}
+
+    def reasoning(self, wanted: bool | str | Mapping[str, Any], model: str) -> dict[str, Any]:
+        """Return how a model is asked to think: an effort, whether at all, or a mapping that is sent as it is."""
+        if isinstance(wanted, Mapping):
+            return dict(wanted)
+        if isinstance(wanted, str):
+            return {"reasoning_effort": wanted}
+        return {} if wanted else {"reasoning_effort": "none"}
+
+    def tool_choice(self, choice: str | Mapping[str, Any]) -> Any:
+        """Return which tools may be called, or must be."""
+        return choice if isinstance(choice, str) else {"type": "function", "function": {"name": choice["name"]}}
+
+    def kept(self, step: Step, *, with_tools: bool) -> dict[str, Any]:
+        """Return what an answer of the model carries back to it besides text and calls."""
+        return {}
+
+    def call_id(self, id: str) -> str:
+        """Return a tool call's id as the server accepts it; the same one for the same id."""
+        return id
+
+    def file(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a file as a part of a message. Raise BadRequest for one that the server takes not."""
+        if part["media_type"].startswith("image/"):
+            return {"type": "image_url", "image_url": {"url": address(part)}}
+        raise BadRequest(f"this provider takes no files of the type {part['media_type']}")
+
+    # What they have in common
+
+    def _message(self, message: PromptMessage, with_tools: bool) -> Iterator[dict[str, Any]]:
+        if message.role == "assistant":
+            yield from self._answer(message, with_tools)
+        elif message.role == "tool":
+            for part in message.parts:
+                if part["type"] == "tool_result":
+                    yield self._result(part)
+        else:
+            yield {"role": message.role, "content": self._content(message)}
+
+    def _content(self, message: PromptMessage) -> str | list[dict[str, Any]]:
+        if all(part["type"] != "file" for part in message.parts):
+            return message.text
+        return [
+            self.file(part) if part["type"] == "file" else {"type": "text", "text": part["text"]}
+            for part in message.parts
+            if part["type"] == "file" or (part["type"] == "text" and part["text"])
+        ]
+
+    def _answer(self, message: PromptMessage, with_tools: bool) -> Iterator[dict[str, Any]]:
+        """Yield an answer of ours, which holds all its tool steps, as the several messages that it was."""
+        results = {part["id"]: part for part in message.parts if part["type"] == "tool_result"}
+        for step in _steps(message.parts):
+            sent: dict[str, Any] = {"role": "assistant", "content": "".join(step.texts) or None}
+            if step.calls:
+                sent["tool_calls"] = [self._call(call) for call in step.calls]
+            if step.calls or sent["content"]:
+                yield sent | self.kept(step, with_tools=with_tools)
+            for call in step.calls:
+                if call["id"] in results:
+                    yield self._result(results[call["id"]])
+
+    def _call(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        # Arguments that were no JSON have no parsed form and would be refused; an error result has told the model.
+        arguments = part.get("arguments")
+        raw = "{}" if arguments is None else part.get("raw") or dumps(arguments)
+        function = {"name": part["name"], "arguments": raw}
+        return {"id": self.call_id(part["id"]), "type": "function", "function": function}
+
+    def _result(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        result = part["result"]
+        text = result if isinstance(result, str) else dumps(result)
+        content = f"Error: {text}" if part.get("is_error") else text
+        return {"role": "tool", "tool_call_id": self.call_id(part["id"]), "content": content}
 
 
-def _steps(parts: Sequence[Mapping[str, Any]]) -> Iterator[_Step]:
-    step = _Step()
+def address(part: Mapping[str, Any]) -> str:
+    """Return where a file's bytes are: its URL, or a `data:` one that holds them."""
+    return part.get("url") or f"data:{part['media_type']};base64,{part['data']}"
+
+
+def _named(schema: Mapping[str, Any]) -> dict[str, Any]:
+    named = schema if "schema" in schema else {"name": schema.get("title", "answer"), "schema": schema}
+    return {"strict": True, **named}
+
+
+def _steps(parts: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
+    step = Step()
     for part in parts:
         if part["type"] == "tool_result":
-            step.answered = True
-        elif part["type"] in ("text", "tool_call"):
-            if step.answered:
+            step.is_answered = True
+        elif part["type"] in ("text", "reasoning", "tool_call"):
+            if step.is_answered:
                 yield step
-                step = _Step()
+                step = Step()
             if part["type"] == "text":
                 step.texts.append(part["text"])
             else:
-                step.calls.append(part)
+                (step.calls if part["type"] == "tool_call" else step.reasoning).append(part)
     yield step
-
-
-def _call(part: Mapping[str, Any]) -> dict[str, Any]:
-    # Arguments that were no JSON have no parsed form and would be refused; an error result has told the model.
-    arguments = part.get("arguments")
-    raw = "{}" if arguments is None else part.get("raw") or dumps(arguments)
-    return {"id": part["id"], "type": "function", "function": {"name": part["name"], "arguments": raw}}
-
-
-def _result(part: Mapping[str, Any]) -> dict[str, Any]:
-    result = part["result"]
-    text = result if isinstance(result, str) else dumps(result)
-    return {"role": "tool", "tool_call_id": part["id"], "content": f"Error: {text}" if part.get("is_error") else text}
-
-
-def _tools(tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    # A tool in this format already stays as it is.
-    return {"tools": [tool if "type" in tool else {"type": "function", "function": tool} for tool in tools]}
-
-
-def _tool_choice(choice: str | Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(choice, str):
-        return {"tool_choice": choice}
-    return {"tool_choice": {"type": "function", "function": {"name": choice["name"]}}}
-
-
-def _schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    named = schema if "schema" in schema else {"name": schema.get("title", "answer"), "schema": schema}
-    return {"response_format": {"type": "json_schema", "json_schema": {"strict": True, **named}}}
-
-
-def _reasoning(reasoning: bool | str | Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(reasoning, Mapping):
-        return dict(reasoning)
-    if isinstance(reasoning, str):
-        return {"reasoning_effort": reasoning}
-    return {} if reasoning else {"reasoning_effort": "none"}
-
-
-ADAPTED: Mapping[str, Callable[[Any], dict[str, Any]]] = {
-    "tools": _tools,
-    "tool_choice": _tool_choice,
-    "schema": _schema,
-    "reasoning": _reasoning,
-}
-"""What an option becomes that has another shape here than in our list."""

@@ -7,11 +7,10 @@ from typing import Any
 
 from converse_stream.events import ToolCall
 from converse_stream.exceptions import ProtocolError
+from converse_stream.providers.codecs.values import is_shallow
 
 MAX_CHARS = 4 * 1024 * 1024
 """How long all calls of an answer may be together."""
-MAX_DEPTH = 100
-"""How deep arguments may be nested: whoever reads them later may be recursive."""
 _CALL_CHARS = 64
 """What a call counts for besides its characters: a call of nothing takes memory too."""
 
@@ -78,17 +77,4 @@ def parse_arguments(raw: str) -> Any:
         return None
     if arguments is None:
         return {}
-    return arguments if _is_shallow(arguments) else None
-
-
-def _is_shallow(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [item for each in level if isinstance(each, dict | list) for item in _items(each)]
-        if not level:
-            return True
-    return False
-
-
-def _items(value: dict[str, Any] | list[Any]) -> list[Any]:
-    return value if isinstance(value, list) else list(value.values())
+    return arguments if is_shallow(arguments) else None

@@ -7,6 +7,8 @@ from converse_stream.cleaning import clean_text
 
 _LARGEST_COUNT = 2**31 - 1
 _LONGEST_NAME = 200
+MAX_DEPTH = 100
+"""How deep a value may be nested that is stored: whoever reads it later may be recursive."""
 
 
 def parsed(text: str | bytes) -> Any:
@@ -49,3 +51,17 @@ def count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value <= _LARGEST_COUNT else None
+
+
+def is_shallow(value: object) -> bool:
+    """Return whether a JSON value is nested no deeper than MAX_DEPTH."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [item for each in level if isinstance(each, dict | list) for item in _inner(each)]
+        if not level:
+            return True
+    return False
+
+
+def _inner(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return value if isinstance(value, list) else list(value.values())

@@ -4,7 +4,6 @@ import pytest
 
 from converse_stream.exceptions import BadRequest
 from converse_stream.prompts import Prompt, PromptMessage, to_messages
-from converse_stream.providers.codecs import chat_request
 from converse_stream.providers.codecs.chat import Chat
 
 
@@ -13,7 +12,7 @@ def body(messages=({"role": "user", "content": "hi"},), model="m", **options):
 
 
 def sent(*parts, role="assistant"):
-    return chat_request.messages([PromptMessage(role, parts)])
+    return Chat("https://host/v1").messages(Prompt([PromptMessage(role, parts)], "m"))
 
 
 def text(value):
@@ -50,9 +49,12 @@ def test_options_are_sent_by_name():
 
 
 def test_max_tokens_can_have_another_name():
+    class Renamed(Chat):
+        max_tokens_name = "max_completion_tokens"
+
     prompt = Prompt(to_messages([{"role": "user", "content": "hi"}]), "m", {"max_tokens": 5})
 
-    request = chat_request.body(prompt, max_tokens_name="max_completion_tokens")
+    request = Renamed("").body(prompt, stream=True)
 
     assert request["max_completion_tokens"] == 5
     assert "max_tokens" not in request
@@ -107,9 +109,29 @@ def test_a_prompt_without_messages_is_refused():
         body(messages=[])
 
 
-def test_a_file_is_refused():
-    with pytest.raises(BadRequest, match="files"):
-        sent(text("look"), {"type": "file", "name": "a.png"}, role="user")
+def test_an_image_is_sent_beside_the_text_in_its_place():
+    image = {"type": "file", "name": "a.png", "media_type": "image/png", "data": "aGk="}
+    linked = {"type": "file", "media_type": "image/jpeg", "url": "https://host/b.jpg"}
+
+    (message,) = sent(text("these:"), image, linked, text(""), text("compare"), role="user")
+
+    assert message["content"] == [
+        {"type": "text", "text": "these:"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+        {"type": "image_url", "image_url": {"url": "https://host/b.jpg"}},
+        {"type": "text", "text": "compare"},
+    ]
+
+
+def test_a_file_of_another_type_is_refused():
+    with pytest.raises(BadRequest, match="application/zip"):
+        sent(text("look"), {"type": "file", "name": "a.zip", "media_type": "application/zip", "data": ""}, role="user")
+
+
+def test_an_image_that_a_model_has_made_stays_here():
+    assert sent(text("here"), {"type": "file", "media_type": "image/png", "data": "aGk="}) == [
+        {"role": "assistant", "content": "here"}
+    ]
 
 
 def test_an_answer_with_a_tool_step_is_sent_as_the_messages_it_was():

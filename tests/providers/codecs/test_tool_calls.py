@@ -6,7 +6,8 @@ import time
 import pytest
 
 from converse_stream.exceptions import ProtocolError
-from converse_stream.providers.codecs.tool_calls import MAX_CHARS, MAX_DEPTH, ToolCalls, parse_arguments
+from converse_stream.providers.codecs.tool_calls import MAX_CHARS, ToolCalls, parse_arguments
+from converse_stream.providers.codecs.values import MAX_DEPTH
 
 
 def nested(depth: int) -> str:

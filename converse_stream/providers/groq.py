@@ -1,0 +1,38 @@
+"""Groq: open models on its own hardware.
+
+Source: https://console.groq.com/docs/api-reference and https://console.groq.com/docs/reasoning (read 2026-11-21), and
+recorded traffic. Its usage lies in `x_groq` unless it is asked for; the decoder of Chat Completions takes either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from converse_stream.providers.catalogue import CATALOGUE
+from converse_stream.providers.codecs.chat import Chat
+from converse_stream.providers.http import HTTPProvider
+
+
+class GroqChat(Chat):
+    """Chat Completions, with thinking apart from the text."""
+
+    def reasoning(self, wanted: bool | str | Mapping[str, Any], model: str) -> dict[str, Any]:
+        """Return how a model is asked to think, and for its thoughts in a field of their own, not in the text."""
+        if isinstance(wanted, Mapping):
+            return dict(wanted)
+        # gpt-oss knows another switch than the others, which refuse this one.
+        is_oss = "gpt-oss" in model
+        if not wanted:
+            return {"include_reasoning": False} if is_oss else {"reasoning_effort": "none"}
+        effort = {"reasoning_effort": wanted} if isinstance(wanted, str) else {}
+        return effort | ({"include_reasoning": True} if is_oss else {"reasoning_format": "parsed"})
+
+
+class Groq(HTTPProvider):
+    """Groq."""
+
+    base_url = CATALOGUE["groq"].base_url
+    key_environment = CATALOGUE["groq"].key_environment
+    default_model = CATALOGUE["groq"].default_model
+    apis = {"chat": GroqChat}
