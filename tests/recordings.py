@@ -42,13 +42,13 @@ def cut(body: bytes, sizes: list[int]):
         start, number = start + size, number + 1
 
 
-def recordings(*, streams: bool, provider: str = "*") -> list[Any]:
-    """Return the recordings of Chat Completions streams, or of HTTP errors, as parameters for a test."""
+def recordings(*, streams: bool, provider: str = "*", api: str = "chat_completions") -> list[Any]:
+    """Return the recordings of an API's streams, or of HTTP errors, as parameters for a test."""
     found = [
         Recording(next(path for path in sidecar.parent.glob(f"{sidecar.stem}.*") if path != sidecar), facts)
         for sidecar in sorted(FOLDER.glob(f"{provider}/*.json"))
         if (facts := json.loads(sidecar.read_text(encoding="utf-8"))).get("api")
-        == ("chat_completions" if streams else None)
+        == (api if streams else None)
     ]
     if not found and not os.environ.get("CI"):
         return [pytest.param(None, marks=pytest.mark.skip(f"no recordings in {FOLDER}"))]

@@ -36,6 +36,9 @@ class ToolCalls:
         self._by_key: dict[Any, _Open] = {}
         self._size = 0
 
+    def __len__(self) -> int:
+        return len(self._calls)
+
     def add(self, key: Any, *, id: str = "", name: str = "", arguments: str = "") -> None:
         """Add a fragment; empty values add nothing. Raise ProtocolError when the calls grow past all measure."""
         call = self._by_key.get(key)
