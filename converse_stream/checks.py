@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from converse_stream import registry
 from converse_stream.conf import DEFAULTS, django_setting, settings
+from converse_stream.dialects import Dialect
 from converse_stream.exceptions import UnknownModel
 from converse_stream.models import Message
 from converse_stream.runners import BUILT_IN
@@ -47,6 +48,10 @@ def _origins(value: object) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(one, str) and re.fullmatch(origin, one) for one in value)
 
 
+def _paths(value: object) -> bool:
+    return isinstance(value, Mapping) and _names([*value, *value.values()])
+
+
 def _group(value: object) -> bool:
     # What Channels takes as the beginning of a group name, with room for a uuid behind it.
     return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,50}", value) is not None
@@ -59,6 +64,7 @@ def _cache(value: object) -> bool:
 EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "DEFAULT_OPTIONS": (lambda value: isinstance(value, Mapping), "a dict"),
     "PROVIDERS": (lambda value: isinstance(value, Mapping), "a dict"),
+    "DIALECTS": (_paths, "a dict of dotted paths by name"),
     "FLUSH_INTERVAL": (_positive, "a positive number of seconds"),
     "POLL_INTERVAL": (_positive, "a positive number of seconds"),
     "LEASE": (_positive, "a positive number of seconds"),
@@ -89,8 +95,9 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     if not isinstance(given, Mapping):
         return [Error("CONVERSE_STREAM must be a dict.", id="converse_stream.E001")]
     wrong = list(_wrong_values(given))
-    # What a provider is made of must be right before providers can be looked at.
-    return [*wrong, *_unknown_keys(given), *_runner(), *_broker(), *([] if wrong else _providers())]
+    # What dialects and providers are made of must be right before they can be looked at.
+    known = [] if wrong else [*_dialects(), *_providers()]
+    return [*wrong, *_unknown_keys(given), *_runner(), *_broker(), *known]
 
 
 def _unknown_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
@@ -125,6 +132,14 @@ def _path(key: str, names: tuple[str, ...], kind: str) -> Iterator[CheckMessage]
         yield Warning(**said, id="converse_stream.W002")
     else:
         yield Error(**said, id="converse_stream.E002")
+
+
+def _dialects() -> Iterator[CheckMessage]:
+    for name, path in settings.DIALECTS.items():
+        kind = import_string(path) if _is_reachable(path) else None
+        if not (isinstance(kind, type) and issubclass(kind, Dialect)):
+            said = f"DIALECTS[{name!r}] is {path!r}."
+            yield Warning(said, hint="Expected the dotted path of a Dialect.", id="converse_stream.W002")
 
 
 def _providers() -> Iterator[CheckMessage]:

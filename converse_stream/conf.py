@@ -9,6 +9,8 @@ DEFAULTS: Mapping[str, Any] = {
     "DEFAULT_MODEL": "demo",
     "DEFAULT_OPTIONS": {},
     "PROVIDERS": {},
+    "RETRIES": 2,
+    "DIALECTS": {},
     "RUNNER": "thread",
     "BROKER": "local",
     "FLUSH_INTERVAL": 0.02,

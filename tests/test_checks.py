@@ -58,6 +58,13 @@ def test_a_runner_or_broker_whose_path_leads_nowhere_is_a_warning(settings, key,
     assert found() == ["W002"]
 
 
+@pytest.mark.parametrize("path", ["tests.dialects.own.Missing", "nowhere.at.all", "native", "tests.records.Echo"])
+def test_a_dialect_that_is_none_is_a_warning(settings, path):
+    settings.CONVERSE_STREAM = {"DIALECTS": {"mine": path}}
+
+    assert found() == ["W002"]
+
+
 @pytest.mark.parametrize("key", ["RUNNER", "BROKER"])
 @pytest.mark.parametrize("value", ["therad", "", None, 5, [], {}])
 def test_a_runner_or_broker_that_is_no_name_cannot_run(settings, key, value):
@@ -90,6 +97,7 @@ def test_a_runner_or_broker_that_is_no_name_cannot_run(settings, key, value):
         ("CHUNK_RETENTION", -1),
         ("CHUNK_RETENTION", None),
         ("PROVIDERS", ["demo"]),
+        *[("DIALECTS", value) for value in (["native"], {"mine": None}, {1: "tests.dialects.own.Shout"})],
         ("DEFAULT_OPTIONS", []),
         ("PUBLIC_METADATA", "tab"),
         ("PUBLIC_METADATA", [1]),
@@ -117,6 +125,7 @@ def test_a_value_of_the_wrong_kind_cannot_run(settings, key, value):
         ("CACHE", None),
         ("RUNNER", "inline"),
         ("RUNNER", "converse_stream.runners.InlineRunner"),
+        ("DIALECTS", {"mine": "tests.dialects.own.Shout"}),
         ("PROVIDERS", {"mine": {"class": "tests.records.Echo"}}),
         ("PROVIDERS", {"mine": Echo("mine")}),
     ],

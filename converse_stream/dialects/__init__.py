@@ -1,17 +1,57 @@
-"""The wire formats that events can be sent in."""
+"""The wire formats that events can be sent in: ours, those of well-known clients, and a site's own."""
 
-from converse_stream.dialects.base import Dialect
+from __future__ import annotations
+
+from functools import cache
+from pkgutil import resolve_name
+
+from converse_stream.conf import settings
+from converse_stream.dialects.ai_sdk import AISDKDialect
+from converse_stream.dialects.base import Dialect, Encoder, SharedDialect, sse
+from converse_stream.dialects.bupple import BuppleDialect, BuppleEventsDialect, BuppleProgressDialect
+from converse_stream.dialects.converse import ConverseDialect, ConverseProgressDialect
+from converse_stream.dialects.laraflow import LaraFlowDialect
+from converse_stream.dialects.lightpack import Lightpack2Dialect, LightpackDialect
 from converse_stream.dialects.native import NativeDialect, payload
+from converse_stream.dialects.openai import OpenAIDialect
+from converse_stream.dialects.text import TextDialect, WikiDialect
 from converse_stream.exceptions import UnknownDialect
 
-__all__ = ["Dialect", "get_dialect", "payload"]
+__all__ = ["BUILT_IN", "Dialect", "Encoder", "SharedDialect", "get_dialect", "payload", "sse"]
 
-_DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (NativeDialect(),)}
+_KINDS: tuple[type[Dialect], ...] = (
+    NativeDialect,
+    TextDialect,
+    AISDKDialect,
+    OpenAIDialect,
+    ConverseDialect,
+    ConverseProgressDialect,
+    LightpackDialect,
+    Lightpack2Dialect,
+    BuppleDialect,
+    BuppleEventsDialect,
+    BuppleProgressDialect,
+    LaraFlowDialect,
+    WikiDialect,
+)
+BUILT_IN: dict[str, Dialect] = {kind.name: kind() for kind in _KINDS}
+"""The dialects that need no setting, by name."""
 
 
 def get_dialect(name: str) -> Dialect:
-    """Return a dialect by name. Raise UnknownDialect."""
+    """Return a dialect by name, a site's own before ours. Raise UnknownDialect."""
+    own = settings.DIALECTS
+    if name in own:
+        return _own(name, own[name])
     try:
-        return _DIALECTS[name]
+        return BUILT_IN[name]
     except KeyError:
-        raise UnknownDialect(f"no dialect {name[:40]!r}; known are {', '.join(_DIALECTS)}") from None
+        known = ", ".join({**BUILT_IN, **own})
+        raise UnknownDialect(f"no dialect {name[:40]!r}; known are {known}") from None
+
+
+@cache
+def _own(name: str, path: str) -> Dialect:
+    dialect: Dialect = resolve_name(path)()
+    dialect.name = name  # under which events keep its bytes
+    return dialect

@@ -5,7 +5,7 @@ from __future__ import annotations
 from json.encoder import encode_basestring
 from typing import Any
 
-from converse_stream.dialects.base import Dialect
+from converse_stream.dialects.base import SharedDialect
 from converse_stream.events import TEXT_KINDS, Event, dumps
 
 
@@ -16,10 +16,11 @@ def payload(event: Event) -> dict[str, Any]:
     return {"start": event.start, **event.data}
 
 
-class NativeDialect(Dialect):
+class NativeDialect(SharedDialect):
     """What our own clients speak."""
 
     name = "native"
+    can_reset = True
 
     def frame(self, event: Event) -> bytes:
         """Return one SSE event. JSON keeps the data on one line, whatever the text."""

@@ -1,0 +1,118 @@
+"""The body of a response: a message's events in a dialect, as a sync and as an async iterable of bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, closing, suppress
+
+from asgiref.sync import sync_to_async
+
+from converse_stream.conf import settings
+from converse_stream.database import release, submit
+from converse_stream.dialects import Dialect
+from converse_stream.events import Event
+from converse_stream.exceptions import InternalError
+from converse_stream.feed import AFTER_ENDING, abatches, batches
+from converse_stream.models import Message
+
+
+class Body:
+    """What a response sends. Its viewer may leave at any moment."""
+
+    def __init__(self, message: Message, position: int, dialect: Dialect, on_disconnect: str) -> None:
+        self.message = message
+        self.position = position
+        self.dialect = dialect
+        self.cancels = on_disconnect == "cancel"
+
+    @property
+    def _after(self) -> int | str:
+        reads_from = self.dialect.reads_from(self.position)
+        return f"{self.message.pk}.end" if reads_from == AFTER_ENDING else reads_from
+
+    def __iter__(self) -> Iterator[bytes]:
+        telling = _Telling(self.message, self.position, self.dialect)
+        try:
+            yield from telling.prelude()
+            stream = batches(self.message, self._after, beat=settings.SSE_HEARTBEAT)
+            with closing(stream), suppress(Message.DoesNotExist):
+                for events in stream:
+                    yield from telling.tell(events)
+                    if telling.is_over():
+                        break
+            yield from telling.last_word()
+            self.cancels = False
+        finally:
+            self.close()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        telling = _Telling(self.message, self.position, self.dialect)
+        try:
+            await sync_to_async(release)()
+            for part in telling.prelude():
+                yield part
+            stream = abatches(self.message, self._after, beat=settings.SSE_HEARTBEAT)
+            async with aclosing(stream):
+                with suppress(Message.DoesNotExist):
+                    async for events in stream:
+                        for part in telling.tell(events):
+                            yield part
+                        if telling.is_over():
+                            break
+            for part in telling.last_word():
+                yield part
+            self.cancels = False
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop the answer if its viewer has left before the end, and that is what was asked for."""
+        if self.cancels:
+            self.cancels = False
+            submit(self.message.cancel)
+
+
+class _Telling:
+    """What one viewer is told and when, in a dialect: never nothing, which would end a chunked body."""
+
+    def __init__(self, message: Message, position: int, dialect: Dialect) -> None:
+        self._message_id = str(message.pk)
+        self._dialect = dialect
+        self._encoder = dialect.encoder(max(position, 0))
+        self._until = time.monotonic() + settings.SSE_MAX_SECONDS
+        self._told_at = time.monotonic()
+        self._is_ended = False
+
+    def prelude(self) -> list[bytes]:
+        """Return what comes first."""
+        return _some(self._dialect.prelude(settings.SSE_RETRY))
+
+    def tell(self, events: list[Event]) -> list[bytes]:
+        """Return what the viewer is told of these events, or a heartbeat after a long silence."""
+        if events and events[0].kind == "reset" and not self._dialect.can_reset:
+            events, self._is_ended = events[:1], True
+        data = self._encoder.encode(events)
+        now = time.monotonic()
+        if not data and (not events or now - self._told_at >= settings.SSE_HEARTBEAT):
+            data = self._dialect.heartbeat
+        if data:
+            self._told_at = now
+        self._is_ended = self._is_ended or (bool(events) and events[-1].is_ending)
+        return _some(data)
+
+    def is_over(self) -> bool:
+        """Whether the response ends here: with the answer, or because its client can come back for the rest."""
+        return self._is_ended or (self._dialect.has_cursors and time.monotonic() > self._until)
+
+    def last_word(self) -> list[bytes]:
+        """Return the failure of a message that is gone, for clients that would take its silence for success."""
+        if self._is_ended or self._dialect.has_cursors:
+            return []
+        error = {"code": InternalError.code, "message": str(InternalError.public), "retryable": True}
+        gone = Event(self._message_id, "failed", 0, 0, {"message": None, "error": error})
+        return _some(self._encoder.encode([gone]))
+
+
+def _some(data: bytes) -> list[bytes]:
+    return [data] if data else []

@@ -1,0 +1,65 @@
+"""Ask and follow over HTTP: what views call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+
+from converse_stream.asking import ask
+from converse_stream.dialects import get_dialect
+from converse_stream.exceptions import ConverseError, MalformedCursor, UnknownDialect
+from converse_stream.feed import AFTER_ENDING, parse
+from converse_stream.models import Conversation, Message
+from converse_stream.responses.response import EventStreamResponse, check_policy
+
+
+def stream_response(
+    conversation: Conversation,
+    prompt: str | None = None,
+    *,
+    dialect: str = "native",
+    on_disconnect: str = "continue",
+    request: HttpRequest | None = None,
+    **options: Any,
+) -> EventStreamResponse:
+    """Ask and follow; see Conversation.stream_response."""
+    get_dialect(dialect)
+    check_policy(on_disconnect)
+    message = ask(conversation, prompt, **options)
+    return EventStreamResponse(message, dialect=dialect, on_disconnect=on_disconnect, request=request)
+
+
+astream_response = sync_to_async(stream_response)
+
+
+def follow_response(request: HttpRequest, message: Message) -> HttpResponseBase:
+    """Answer a GET that follows a message.
+
+    The cursor is the header Last-Event-ID, which a browser's EventSource sends when it comes back, or `?after=`,
+    the format `?dialect=`, or `text` for a client that accepts nothing but plain text. 204 when the cursor is behind
+    the ending, 400 for a cursor or dialect that is none.
+    """
+    query: Mapping[str, str] = request.GET
+    after = request.headers.get("Last-Event-ID") or query.get("after") or "0"
+    try:
+        position = parse(after, str(message.pk))
+        if position == AFTER_ENDING and not message.is_live:
+            return HttpResponse(status=204)
+        dialect = query.get("dialect") or _accepted(request)
+        return EventStreamResponse(message, after=after, dialect=dialect, request=request)
+    except (MalformedCursor, UnknownDialect) as error:
+        return JsonResponse(error_body(error), status=400)
+
+
+def _accepted(request: HttpRequest) -> str:
+    """Return the dialect that a request's Accept leaves no doubt of."""
+    types = {f"{accepted.main_type}/{accepted.sub_type}" for accepted in request.accepted_types}
+    return "text" if types == {"text/plain"} else "native"
+
+
+def error_body(error: ConverseError) -> dict[str, Any]:
+    """Return the JSON of an error, in words fit for the public."""
+    return {"error": {"code": error.code, "message": str(error.public)}}
