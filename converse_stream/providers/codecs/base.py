@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from converse_stream.events import Delta, Finish, Served, ToolCall, Usage
+from converse_stream.events import Delta, Finish, Served, State, ToolCall, Usage
 from converse_stream.exceptions import ProtocolError, ProviderError, Truncated
 from converse_stream.prompts import Prompt
 from converse_stream.providers import errors
-from converse_stream.providers.codecs.sse import ServerSentEvent, SSEDecoder
+from converse_stream.providers.codecs.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEDecoder
 from converse_stream.providers.codecs.values import parsed
 
 
@@ -33,6 +33,8 @@ class Decoder(ABC):
         self.served = Served()
         self.usage: Usage | None = None
         self._served_told = False
+        self._called = False
+        """Whether a tool call has been given."""
 
     def feed(self, data: bytes) -> list[Delta]:
         """Return the deltas that `data` completes."""
@@ -75,6 +77,7 @@ class Decoder(ABC):
         try:
             for delta in deltas:
                 known.append(delta)  # one by one: what came before an exception stays
+                self._called = self._called or isinstance(delta, ToolCall)
         except ProviderError as error:
             error.status = error.status or 200
             self.error, self.done = error, True
@@ -87,18 +90,21 @@ class Decoder(ABC):
             self._served_told = True
             yield self.served
 
-    def _end(self, raw: str, calls: Iterable[ToolCall] = (), *, refused: bool = False) -> Iterator[Delta]:
-        """Yield what comes last: the calls, who answered, the usage and the Finish."""
+    def _normalised(self, raw: str) -> str:
+        """Return our finish reason for a raw one."""
+        return self.finish_reasons.get(raw.lower(), "stop")
+
+    def _end(self, raw: str, calls: Iterable[ToolCall | State] = (), *, refused: bool = False) -> Iterator[Delta]:
+        """Yield what comes last: the calls that are not out yet, who answered, the usage and the Finish."""
         self.done = True
-        calls = list(calls)
         yield from calls
         if self.served.request_id and not self._served_told:
             yield self.served
         if self.usage:
             yield self.usage
-        reason = self.finish_reasons.get(raw.lower(), "stop")
-        if reason == "stop" and (calls or refused):
-            reason = "tool_calls" if calls else "content_filter"
+        reason = self._normalised(raw)
+        if reason == "stop" and (self._called or refused):
+            reason = "tool_calls" if self._called else "content_filter"
         yield Finish(reason, raw)
 
 
@@ -107,10 +113,14 @@ class EventStreamDecoder(Decoder):
 
     terminators: ClassVar[frozenset[str]] = frozenset()
     """Data that is no JSON and ends the answer."""
+    max_event_bytes: ClassVar[int] = MAX_EVENT_BYTES
+    """How large one event may be."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._sse = SSEDecoder()
+        self._sse = SSEDecoder(max_event_bytes=self.max_event_bytes)
+        self._torn = False
+        """Whether the body ended in the middle of an event."""
 
     @abstractmethod
     def _event(self, event: ServerSentEvent) -> Iterator[Delta]:
@@ -130,6 +140,8 @@ class EventStreamDecoder(Decoder):
         for event in self._sse.close():
             if event.data.strip() in self.terminators or parsed(event.data) is not None:
                 yield from self._event(event)
+            else:
+                self._torn = True
         if self.done:
             return
         # Some servers send an error as bare JSON into a stream that they had announced as events.

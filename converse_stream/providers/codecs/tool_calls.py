@@ -67,9 +67,17 @@ class ToolCalls:
 
 
 def _finish(call: _Open, seed: str) -> ToolCall:
-    call_id = call.id or "call_" + hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:24]
-    raw = "".join(call.arguments)
-    return ToolCall(call_id, call.name, parse_arguments(raw), raw)
+    return tool_call(call.id, call.name, "".join(call.arguments), seed=seed)
+
+
+def tool_call(id: str, name: str, arguments: Any, *, seed: str = "") -> ToolCall:
+    """Return a finished call; `arguments` are JSON as text or parsed, `seed` makes an id where there is none."""
+    call_id = id or "call_" + hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:24]
+    if isinstance(arguments, str):
+        return ToolCall(call_id, name, parse_arguments(arguments), arguments)
+    if not is_shallow(arguments):
+        return ToolCall(call_id, name, None)
+    return ToolCall(call_id, name, {} if arguments is None else arguments, json.dumps(arguments, ensure_ascii=False))
 
 
 def parse_arguments(raw: str) -> Any:
