@@ -53,9 +53,12 @@ _BY_WORD: Mapping[str, type[exceptions.ProviderError]] = {
 _BY_MESSAGE: tuple[tuple[re.Pattern[str], type[exceptions.ProviderError]], ...] = (
     (re.compile("context (length|window)|prompt (is )?too long", re.IGNORECASE), exceptions.ContextTooLong),
     (re.compile("incorrect api key|api key not valid", re.IGNORECASE), exceptions.AuthenticationFailed),
-    (re.compile("violates usage guidelines", re.IGNORECASE), exceptions.ContentFiltered),
+    (re.compile("violates usage guidelines|input was flagged", re.IGNORECASE), exceptions.ContentFiltered),
+    (re.compile("spend(ing)? limit|API usage limits|credit balance is too low", re.I), exceptions.QuotaExceeded),
 )
-_MESSAGE_DECIDES = frozenset({400, 403, 413, 422, None})
+_MESSAGE_DECIDES = frozenset({400, 403, 413, 422, 429, None})
+_EARLIEST_IN_MILLISECONDS = 1e12
+"""A reset that is larger is a moment (2001 or later) in milliseconds; others count seconds, or in other ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +146,21 @@ def _complaint(payload: object) -> _Complaint:
     inner = payload.get("error")
     facts = inner if isinstance(inner, Mapping) else payload
     message = facts.get("message") or (inner if isinstance(inner, str) else None) or _detail(facts.get("detail"))
+    metadata = facts.get("metadata")
+    upstream = metadata if isinstance(metadata, Mapping) else {}
     codes = (facts.get("code"), facts.get("type"), facts.get("status"))
+    delay = _retry_delay(facts.get("details"))
     return _Complaint(
-        message=str(message or "no reason given"),
+        message=": ".join(filter(None, (str(message or "no reason given"), _raw(upstream.get("raw"))))),
         words=tuple(code for code in codes if isinstance(code, str) and code),
         status=_http_status(facts.get("status_code")) or _http_status(facts.get("code")),
-        retry_after=_retry_delay(facts.get("details")),
+        retry_after=_until_reset(upstream.get("headers")) if delay is None else delay,
     )
+
+
+def _raw(raw: object) -> str:
+    # OpenRouter's own message is only "Provider returned error"; the reason is what that provider said.
+    return raw[:_MAX_SNIPPET] if isinstance(raw, str) else ""
 
 
 def _detail(detail: object) -> str:
@@ -176,7 +187,16 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     if milliseconds is not None:
         return milliseconds / 1000
     value = headers.get("retry-after", "")
-    return _until(value) if "," in value else _seconds(value)
+    return (_until(value) if "," in value else _seconds(value)) if value else _until_reset(headers)
+
+
+def _until_reset(headers: object) -> float | None:
+    # OpenRouter's way, in the headers or in the body.
+    for name, value in headers.items() if isinstance(headers, Mapping) else ():
+        moment = _seconds(str(value)) if str(name).lower() == "x-ratelimit-reset" else None
+        if moment is not None and moment >= _EARLIEST_IN_MILLISECONDS:
+            return max(0.0, moment / 1000 - datetime.now(UTC).timestamp())
+    return None
 
 
 def _until(date: str) -> float | None:

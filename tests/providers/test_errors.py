@@ -146,6 +146,50 @@ def test_retry_after_as_a_date_counts_from_now():
     assert error(503, {}, retry_after="Fri, never").retry_after is None
 
 
+@pytest.mark.parametrize("where", ["header", "body"])
+def test_a_reset_in_unix_milliseconds_counts_from_now(where):
+    moment = str(int((datetime.now(UTC) + timedelta(seconds=45)).timestamp() * 1000))
+    metadata = {"headers": {"X-RateLimit-Reset": moment}} if where == "body" else {}
+    headers = {"x_ratelimit_reset": moment} if where == "header" else {}
+
+    found = error(429, {"error": {"message": "Rate limit exceeded", "code": 429, "metadata": metadata}}, **headers)
+
+    assert 40 < found.retry_after <= 45
+
+
+@pytest.mark.parametrize("value", ["17", "6ms", "", "1700000000", "nan"])
+def test_a_reset_of_another_kind_is_no_moment(value):
+    assert error(429, {}, x_ratelimit_reset=value).retry_after is None
+
+
+def test_a_reset_that_has_passed_is_now_and_a_retry_after_wins():
+    assert error(429, {}, x_ratelimit_reset="1600000000000").retry_after == 0
+    assert error(429, {}, x_ratelimit_reset="9999999999999", retry_after="7").retry_after == 7
+
+
+def test_what_the_provider_behind_a_gateway_said_is_told_too():
+    metadata = {"raw": "model is temporarily rate-limited upstream", "provider_name": "Google"}
+
+    found = error(429, {"error": {"message": "Provider returned error", "code": 429, "metadata": metadata}})
+
+    assert str(found) == "HTTP 429: Provider returned error: model is temporarily rate-limited upstream"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code"),
+    [
+        (429, "This would exceed your account's monthly spend limit", "quota"),
+        (400, "Your credit balance is too low to access the API", "quota"),
+        (403, "Your team has reached its monthly spending limit", "quota"),
+        (403, "openai/x requires moderation. Your input was flagged", "content_filter"),
+        (429, "Slow down", "rate_limit"),
+        (403, "You may not", "permission"),
+    ],
+)
+def test_a_message_that_says_more_than_the_status_decides(status, message, code):
+    assert error(status, {"error": {"message": message}}).code == code
+
+
 @pytest.mark.parametrize("name", errors.REQUEST_ID_HEADERS)
 def test_the_request_id_is_kept_for_the_providers_support(name):
     assert errors.from_response(500, {name: "req_1"}, b"").request_id == "req_1"
