@@ -81,7 +81,8 @@ class Recorder:
 
     def look_soon(self, message_ids: Iterable[str]) -> None:
         """Look at the live messages now: one of them may have been stopped."""
-        if not self._outboxes.keys().isdisjoint(message_ids):
+        outboxes = (self._outboxes.get(message_id) for message_id in message_ids)
+        if any(outbox is not None and not outbox.is_closed for outbox in outboxes):
             with self._wake:
                 self._look_now = True
                 self._wake.notify()
@@ -110,7 +111,7 @@ class Recorder:
             if dirty:
                 last_commit, rest_at = now, now + IDLE
                 self._write(dirty)
-            if self._outboxes and (self._look_now or now - last_look >= LOOK_INTERVAL):
+            if self._look_now or (self._outboxes and now - last_look >= LOOK_INTERVAL):
                 self._look_now, last_look = False, now
                 self._guarded(self._look)
             if now >= prune_at:
@@ -219,7 +220,8 @@ class Recorder:
             batch.outbox.close_as_lost(batch)
 
     def _look(self) -> None:
-        for outbox in look(self._statements(), list(self._outboxes.values())):
+        outboxes = list(self._outboxes.values())
+        for outbox in look(self._statements(), outboxes) if outboxes else ():
             self._outboxes.pop(outbox.message_id, None)
 
     def _prune(self) -> None:

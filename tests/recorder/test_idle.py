@@ -40,11 +40,13 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
     made.stop()
 
 
-def answer(counted: Counted) -> Message:
+def answer(counted: Counted, *, look: bool = False) -> Message:
     message = live(provider="", model="", metadata={})
     insert(Conversation.objects.create(), [message])
     with PrismStream(message, counted) as stream:
         stream.append("Hello")
+        if look:
+            counted.look_soon([str(message.pk)])
     return stream.message
 
 
@@ -58,3 +60,15 @@ def test_the_recorder_of_an_idle_process_does_not_wake_up(counted: Counted) -> N
     assert answer(counted).content == "Hello"
 
     assert counted.wakes - before < 12
+
+
+def test_a_look_that_was_asked_for_as_the_last_answer_ended_is_not_repeated(counted: Counted) -> None:
+    for _ in range(20):
+        answer(counted, look=True)
+    assert counted.rested.wait(10)
+    before = counted.wakes
+
+    for _ in range(5):
+        Conversation.objects.create()
+
+    assert counted.wakes - before < 3
