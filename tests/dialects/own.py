@@ -6,4 +6,5 @@ from converse_stream.events import Event
 
 class Shout(SharedDialect):
     def frame(self, event: Event) -> bytes:
-        return sse(event.text.upper(), id=event.id) if event.text or event.is_ending else b""
+        said = "[END]" if event.is_ending else event.text.upper()
+        return sse(said, id=event.id) if said else b""
