@@ -12,6 +12,7 @@ from converse_stream.events import Delta, Reasoning, State, Text
 from converse_stream.providers.catalogue import CATALOGUE
 from converse_stream.providers.codecs.chat import Chat, ChatDecoder
 from converse_stream.providers.codecs.chat_request import Step
+from converse_stream.providers.codecs.responses import Responses
 from converse_stream.providers.http import HTTPProvider
 
 OWN = "reasoning_content"
@@ -58,10 +59,18 @@ class DeepSeekChat(Chat):
         return {"reasoning_content": own} if with_tools else {}
 
 
+class DeepSeekResponses(Responses):
+    """Responses, of which it stores nothing anyway."""
+
+    def unstored(self, model: str) -> dict[str, Any]:
+        """Return nothing: it has no word for it."""
+        return {}
+
+
 class DeepSeek(HTTPProvider):
     """DeepSeek."""
 
     base_url = CATALOGUE["deepseek"].base_url
     key_environment = CATALOGUE["deepseek"].key_environment
     default_model = CATALOGUE["deepseek"].default_model
-    apis = {"chat": DeepSeekChat}
+    apis = {"chat": DeepSeekChat, "responses": DeepSeekResponses}

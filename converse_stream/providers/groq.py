@@ -11,6 +11,7 @@ from typing import Any
 
 from converse_stream.providers.catalogue import CATALOGUE
 from converse_stream.providers.codecs.chat import Chat
+from converse_stream.providers.codecs.responses import Responses
 from converse_stream.providers.http import HTTPProvider
 
 
@@ -29,10 +30,18 @@ class GroqChat(Chat):
         return effort | ({"include_reasoning": True} if is_oss else {"reasoning_format": "parsed"})
 
 
+class GroqResponses(Responses):
+    """Responses, of which it stores nothing anyway."""
+
+    def unstored(self, model: str) -> dict[str, Any]:
+        """Return nothing: it has no word for it."""
+        return {}
+
+
 class Groq(HTTPProvider):
     """Groq."""
 
     base_url = CATALOGUE["groq"].base_url
     key_environment = CATALOGUE["groq"].key_environment
     default_model = CATALOGUE["groq"].default_model
-    apis = {"chat": GroqChat}
+    apis = {"chat": GroqChat, "responses": GroqResponses}

@@ -12,7 +12,7 @@ from typing import Any
 
 from converse_stream.providers.catalogue import CATALOGUE
 from converse_stream.providers.codecs.chat import Chat
-from converse_stream.providers.codecs.chat_request import address
+from converse_stream.providers.codecs.parts import address
 from converse_stream.providers.http import HTTPProvider
 
 _ID = re.compile("[a-zA-Z0-9]{9}")

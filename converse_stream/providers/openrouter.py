@@ -14,7 +14,9 @@ from converse_stream.exceptions import ProtocolError
 from converse_stream.providers import keys
 from converse_stream.providers.catalogue import CATALOGUE
 from converse_stream.providers.codecs.chat import Chat, ChatDecoder
-from converse_stream.providers.codecs.chat_request import Step, address
+from converse_stream.providers.codecs.chat_request import Step
+from converse_stream.providers.codecs.parts import address
+from converse_stream.providers.codecs.responses import Responses
 from converse_stream.providers.codecs.values import is_shallow, items, text
 from converse_stream.providers.http import HTTPProvider, checked_headers
 
@@ -131,7 +133,7 @@ class OpenRouter(HTTPProvider):
     base_url = CATALOGUE["openrouter"].base_url
     key_environment = CATALOGUE["openrouter"].key_environment
     default_model = CATALOGUE["openrouter"].default_model
-    apis = {"chat": OpenRouterChat}
+    apis = {"chat": OpenRouterChat, "responses": Responses}
 
     def headers(self, key: keys.Secret) -> dict[str, keys.Secret]:
         """Return the request's headers, with the site that asks."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from converse_stream.providers.catalogue import CATALOGUE
 from converse_stream.providers.codecs.chat import Chat, ChatDecoder
+from converse_stream.providers.codecs.responses import Responses
 from converse_stream.providers.http import HTTPProvider
 
 
@@ -28,4 +29,8 @@ class XAI(HTTPProvider):
     base_url = CATALOGUE["xai"].base_url
     key_environment = CATALOGUE["xai"].key_environment
     default_model = CATALOGUE["xai"].default_model
-    apis = {"chat": XAIChat}
+    apis = {"responses": Responses, "chat": XAIChat}
+
+    def default_api(self) -> str:
+        """Return Responses for xAI itself; what else answers to it can be counted on to know Chat Completions."""
+        return "responses" if self.is_own_server else "chat"

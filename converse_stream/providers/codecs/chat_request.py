@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from converse_stream.events import dumps
 from converse_stream.exceptions import BadRequest
 from converse_stream.prompts import Prompt, PromptMessage
 from converse_stream.providers.codecs.base import Codec
+from converse_stream.providers.codecs.parts import address, arguments_json, merged, result_text
 from converse_stream.providers.options import COMMON, SAMPLING
 
 
@@ -52,7 +52,7 @@ class ChatRequest(Codec):
             request |= self.option(name, value, prompt)
         if stream and self.include_usage:
             request["stream_options"] = {"include_usage": True}
-        return request | dict(prompt.options.get("extra") or {})
+        return merged(request, prompt.options.get("extra") or {})
 
     def messages(self, prompt: Prompt) -> list[dict[str, Any]]:
         """Return the messages of a prompt. Raise BadRequest if there are none, or for a part that cannot be sent."""
@@ -144,22 +144,11 @@ class ChatRequest(Codec):
                     yield self._result(results[call["id"]])
 
     def _call(self, part: Mapping[str, Any]) -> dict[str, Any]:
-        # Arguments that were no JSON have no parsed form and would be refused; an error result has told the model.
-        arguments = part.get("arguments")
-        raw = "{}" if arguments is None else part.get("raw") or dumps(arguments)
-        function = {"name": part["name"], "arguments": raw}
+        function = {"name": part["name"], "arguments": arguments_json(part)}
         return {"id": self.call_id(part["id"]), "type": "function", "function": function}
 
     def _result(self, part: Mapping[str, Any]) -> dict[str, Any]:
-        result = part["result"]
-        text = result if isinstance(result, str) else dumps(result)
-        content = f"Error: {text}" if part.get("is_error") else text
-        return {"role": "tool", "tool_call_id": self.call_id(part["id"]), "content": content}
-
-
-def address(part: Mapping[str, Any]) -> str:
-    """Return where a file's bytes are: its URL, or a `data:` one that holds them."""
-    return part.get("url") or f"data:{part['media_type']};base64,{part['data']}"
+        return {"role": "tool", "tool_call_id": self.call_id(part["id"]), "content": result_text(part)}
 
 
 def _named(schema: Mapping[str, Any]) -> dict[str, Any]:
