@@ -23,8 +23,8 @@ class Claim:
     """What one socket takes for granted."""
 
     user: AbstractBaseUser | AnonymousUser
-    session: SessionBase | None = None
-    """The session that the socket was opened with, if the site has any."""
+    session_key: str = ""
+    """The session that signs the user in, if it is one."""
     conversations: Collection[str] = field(default_factory=frozenset)
     """The ids of what it follows and watches."""
 
@@ -38,10 +38,17 @@ class Loss:
     """Those that are not this user's, or not there, any more."""
 
 
+def signing_session(user: AbstractBaseUser | AnonymousUser, session: SessionBase | None) -> str:
+    """Return the key of the session if it is what signs this user in, not a token or whatever else the site has."""
+    if session is None or session.get(SESSION_KEY) != _key(user):
+        return ""
+    return session.session_key or ""
+
+
 def losses(claims: Sequence[Claim]) -> list[Loss]:
     """Return what each claim has lost. Three queries at most, where sessions are kept in the database."""
     users = _users({claim.user.pk for claim in claims})
-    sessions = _sessions([claim for claim in claims if _is_by_session(claim)])
+    sessions = _sessions({claim.session_key for claim in claims if claim.session_key})
     owners = _owners({pk for claim in claims for pk in claim.conversations})
     return [
         Loss(
@@ -62,19 +69,12 @@ def _owners(ids: Collection[str]) -> dict[str, Any]:
     return {str(pk): owner for pk, owner in rows.order_by().values_list("pk", "owner_id")}
 
 
-def _is_by_session(claim: Claim) -> bool:
-    """Whether it is the session that signs this user in, not a token or whatever else the site has."""
-    session = claim.session
-    return session is not None and bool(session.session_key) and session.get(SESSION_KEY) == _key(claim.user)
-
-
 def _key(user: Any) -> str:
     return str(user._meta.pk.value_to_string(user))
 
 
-def _sessions(claims: Sequence[Claim]) -> dict[str, Mapping[str, Any]]:
+def _sessions(keys: Collection[str]) -> dict[str, Mapping[str, Any]]:
     """Return what sessions hold by now."""
-    keys = {str(claim.session.session_key) for claim in claims if claim.session is not None}
     if not keys:
         return {}
     store = import_module(django_setting("SESSION_ENGINE")).SessionStore
@@ -87,9 +87,9 @@ def _sessions(claims: Sequence[Claim]) -> dict[str, Mapping[str, Any]]:
 def _is_signed_in(claim: Claim, user: AbstractBaseUser | None, sessions: Mapping[str, Mapping[str, Any]]) -> bool:
     if user is None or (claim.user.is_active and not user.is_active):
         return False
-    if not _is_by_session(claim):
+    if not claim.session_key:
         return True
-    session = sessions.get(str(claim.session.session_key if claim.session else ""), {})
+    session = sessions.get(claim.session_key, {})
     if session.get(SESSION_KEY) != _key(user):
         return False
     # As Channels' own get_user: a new password signs all other sessions out.

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from converse_stream import database
 from converse_stream.consumers import codes, frames
-from converse_stream.consumers.access import Claim, Loss
+from converse_stream.consumers.access import Claim, Loss, signing_session
 from converse_stream.consumers.codes import Closing
 from converse_stream.consumers.events import FrameEncoder
 from converse_stream.consumers.frames import Refusal, Request
@@ -60,6 +60,7 @@ class ConverseConsumer(AsyncWebsocketConsumer):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one socket. Whatever ends it, and however, all that it has under way ends here."""
         self._jobs, self._turns = Jobs(), Turns()
+        self._session_key = ""
         self._joining = asyncio.Lock()
         self._allowance = Allowance(rate=self.frames_per_second, burst=self.frames_at_once)
         self._closing: asyncio.Future[Closing] = asyncio.get_running_loop().create_future()
@@ -81,16 +82,19 @@ class ConverseConsumer(AsyncWebsocketConsumer):
         if "user" not in self.scope:
             raise ImproperlyConfigured("ConverseConsumer needs channels.auth.AuthMiddlewareStack around its URLRouter")
         await self.accept()
-        if self.scope["user"].is_authenticated:
-            get_rounds().join(self)
-        else:
+        user, session = self.scope["user"], self.scope.get("session")
+        if not user.is_authenticated:
             self._close_as(codes.NOT_SIGNED_IN)
+            return
+        if session is not None:
+            self._session_key = await database.run(signing_session, user, session)
+        get_rounds().join(self)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Serve one frame of the client."""
         if self._closing.done():
             return
-        frame = None
+        frame: Any = None
         try:
             self._check_size(frames.size(text_data, bytes_data))
             frame = frames.parse(text_data)
@@ -100,11 +104,9 @@ class ConverseConsumer(AsyncWebsocketConsumer):
 
     def _check_size(self, size: int) -> None:
         if size > frames.largest_frame():
-            self._close_as(codes.TOO_LARGE)
-            raise Refusal("too_large", _("This frame is too large."))
-        if not self._allowance.take(1 + size / frames.SMALL):
-            self._close_as(codes.TOO_MANY)
-            raise Refusal("too_many_frames", _("Too many frames came at once."))
+            raise Refusal("too_large", _("This frame is too large."), codes.TOO_LARGE)
+        if not self._allowance.take(max(1.0, size / frames.SMALL)):
+            raise Refusal("too_many_frames", _("Too many frames came at once."), codes.TOO_MANY)
 
     async def _serve(self, request: Request) -> None:
         kind = request.kind
@@ -177,6 +179,8 @@ class ConverseConsumer(AsyncWebsocketConsumer):
         refusal = Refusal.of(error) or Refusal(InternalError.code, str(InternalError.public))
         with suppress(OSError):
             await self.send(frames.error(refusal, frame))
+        if refusal.closing is not None:
+            self._close_as(refusal.closing)
 
     def _close_as(self, closing: Closing) -> None:
         if not self._closing.done():
@@ -187,19 +191,22 @@ class ConverseConsumer(AsyncWebsocketConsumer):
     def claim(self) -> Claim:
         """Return what this socket takes for granted."""
         conversations = frozenset(job.conversation_id for job in self._jobs if job.conversation_id)
-        return Claim(self.scope["user"], self.scope.get("session"), conversations)
+        return Claim(self.scope["user"], self._session_key, conversations)
 
     def lose(self, loss: Loss) -> None:
         """End what its user may not see any more; close the socket if nothing is left of it."""
         if loss.is_signed_out:
             self._close_as(codes.SIGNED_OUT)
             return
-        for job in self._jobs:
-            if job.conversation_id in loss.conversations:
-                self._jobs.unsubscribe(job.request.kind, job.about)
-                refusal = frames.not_found(job.request.subject)
-                self._jobs.start(self._refuse(refusal, job.request.frame))
-        if not list(self._jobs):
+        lost = [job.request for job in self._jobs if job.conversation_id in loss.conversations]
+        for request in lost:
+            self._jobs.unsubscribe(request.kind, request.about)
+        self._jobs.start(self._tell_loss(lost))
+
+    async def _tell_loss(self, lost: Iterable[Request]) -> None:
+        for request in lost:
+            await self._refuse(frames.not_found(request.subject), request.frame)
+        if self._jobs.is_idle:
             self._close_as(codes.GONE)
 
     def check_pace(self, now: float) -> None:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from converse_stream.cleaning import clean_text
 from converse_stream.conf import settings
+from converse_stream.consumers.codes import Closing
 from converse_stream.events import dumps
 from converse_stream.exceptions import ConverseError, GenerationError
 from converse_stream.models import Conversation
@@ -40,10 +41,12 @@ _STARTING = frozenset({"ask", "retry", "regenerate"})
 class Refusal(Exception):
     """A client's frame that cannot be served: a code, and a sentence for the public."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, closing: Closing | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.message = message
+        self.closing = closing
+        """What the socket is closed with once the client has been told; None keeps it open."""
 
     @classmethod
     def of(cls, error: Exception) -> Refusal | None:

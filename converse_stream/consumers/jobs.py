@@ -36,6 +36,11 @@ class Jobs:
         return sum(of == kind for of, _about in self._subscriptions)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether there is no subscription."""
+        return not self._subscriptions
+
+    @property
     def others(self) -> int:
         """How many requests are under way that are no subscriptions."""
         return len(self._tasks) - len(self._subscriptions)

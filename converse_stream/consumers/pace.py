@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 
 class Allowance:
     """A store of frames that fills at a steady rate: a client may talk at length now and then, not all the time."""
 
-    def __init__(self, *, rate: float, burst: float) -> None:
+    def __init__(self, *, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
         self._burst = burst
+        self._clock = clock
         self._left = burst
-        self._at = time.monotonic()
+        self._at = clock()
 
     def take(self, amount: float = 1.0) -> bool:
         """Take so much out of the store. Return whether there was any left."""
-        now = time.monotonic()
+        now = self._clock()
         self._left = min(self._left + (now - self._at) * self._rate, self._burst)
         self._at = now
         has_some = self._left >= 1

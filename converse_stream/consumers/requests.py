@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from converse_stream.consumers.frames import Request
 from converse_stream.exceptions import InvalidOptions
 from converse_stream.models import Conversation, Message, Role
-from converse_stream.providers.options import SAMPLING
+from converse_stream.providers.options import SAMPLING, check
 
 User = AbstractBaseUser | AnonymousUser
 OPTIONS = SAMPLING | {"max_tokens", "stop"}
@@ -18,8 +18,9 @@ OPTIONS = SAMPLING | {"max_tokens", "stop"}
 
 
 def find_message(user: User, message_id: str) -> Message:
-    """Return a message that this user may see. Raise Message.DoesNotExist."""
-    return Message.objects.for_user(user).exclude(role=Role.SYSTEM).get(pk=message_id)
+    """Return a message that this user may see, without the megabytes it may have. Raise Message.DoesNotExist."""
+    messages = Message.objects.for_user(user).exclude(role=Role.SYSTEM)
+    return messages.defer("content", "parts", "timeline").get(pk=message_id)
 
 
 def find_conversation(user: User, conversation_id: str) -> Conversation:
@@ -28,16 +29,15 @@ def find_conversation(user: User, conversation_id: str) -> Conversation:
 
 
 def _ask(user: User, request: Request) -> dict[str, Any]:
-    content = request.text("content")
-    conversation = find_conversation(user, request.about)
-    # What is no content at all is told apart from what cannot be accepted by `ask` itself.
-    message = conversation.ask(content if content is not None else "", **_choices(request))
+    choices, content = _choices(request), request.text("content") or ""
+    message = find_conversation(user, request.about).ask(content, **choices)
     question = message.parent.to_dict() if message.parent else None
     return {"user_message": question, "message": message.to_dict()}
 
 
 def _again(user: User, request: Request) -> dict[str, Any]:
-    return {"message": find_message(user, request.about).retry(**_choices(request)).to_dict()}
+    choices = _choices(request)
+    return {"message": find_message(user, request.about).retry(**choices).to_dict()}
 
 
 def _cancel(user: User, request: Request) -> dict[str, Any]:
@@ -59,8 +59,10 @@ def _choices(request: Request) -> dict[str, Any]:
 
 
 def _options(given: Any) -> dict[str, Any]:
-    if not isinstance(given, dict) or not OPTIONS.issuperset(given):
-        raise InvalidOptions(f"options must be an object of {', '.join(sorted(OPTIONS))}")
+    if not isinstance(given, dict):
+        raise InvalidOptions("options must be an object")
+    # Here rather than by the provider alone: a site's own may take anything.
+    check(given, OPTIONS, "of a client's choice")
     return given
 
 

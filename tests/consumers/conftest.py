@@ -9,6 +9,7 @@ from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.db import connections
 
+from converse_stream.consumers import ConverseConsumer
 from converse_stream.models import Conversation
 from converse_stream.routing import websocket_urlpatterns
 from tests.records import person
@@ -19,8 +20,9 @@ HEADERS = [(b"origin", b"http://testserver")]
 class Socket(WebsocketCommunicator):
     """A signed-in client's end of a socket."""
 
-    def __init__(self, user: Any, headers: list[tuple[bytes, bytes]] = HEADERS) -> None:
-        super().__init__(URLRouter(websocket_urlpatterns), "/ws/converse/", headers)
+    def __init__(self, user: Any, headers: list[tuple[bytes, bytes]] = HEADERS, **limits: float) -> None:
+        application = ConverseConsumer.as_asgi(**limits) if limits else URLRouter(websocket_urlpatterns)
+        super().__init__(application, "/ws/converse/", headers)
         self.scope["user"] = user
 
     async def say(self, kind: str, message: Any = None, **fields: Any) -> None:
@@ -45,6 +47,12 @@ class Socket(WebsocketCommunicator):
         await self.say("ping")
         return await self.hear() == {"type": "pong"}
 
+    async def is_closed_with(self) -> tuple[int, str]:
+        """Return the code and the reason with which the socket is closed, which is the next thing to happen."""
+        output = await self.receive_output(10)
+        assert output["type"] == "websocket.close", output
+        return output["code"], output["reason"]
+
 
 @pytest.fixture
 def owner(transactional_db: None) -> Any:
@@ -65,8 +73,10 @@ def conversation(owner: Any) -> Conversation:
 async def connect(owner: Any) -> AsyncIterator[Callable[..., Any]]:
     sockets: list[Socket] = []
 
-    async def connect(user: Any = owner) -> Socket:
-        socket = Socket(user)
+    async def connect(user: Any = owner, *, session: Any = None, **limits: float) -> Socket:
+        socket = Socket(user, **limits)
+        if session is not None:
+            socket.scope["session"] = session
         connected, _ = await socket.connect(timeout=10)
         assert connected
         sockets.append(socket)
