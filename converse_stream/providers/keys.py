@@ -11,6 +11,9 @@ from converse_stream.exceptions import AuthenticationFailed, ProviderError
 KeySource: TypeAlias = str | Callable[[], Any] | None
 """A key, a callable that returns one (or an awaitable of one), or None for the environment variable."""
 
+_SHORTEST = 8
+"""A shorter text is no secret: many keys begin with as much, and the words of a message would be taken for it."""
+
 
 class Secret:
     """A text that is sent but shown nowhere: tracebacks with local variables end up in logs."""
@@ -37,8 +40,10 @@ class Secret:
         return self._text
 
     def hide(self, text: str) -> str:
-        """Return `text` without this secret in it."""
-        return text.replace(self._text, "[key]") if self._text else text
+        """Return `text` without this secret in it, nor a beginning of it: what servers say is cut to a length."""
+        for length in range(len(self._text), _SHORTEST - 1, -1):
+            text = text.replace(self._text[:length], "[key]")
+        return text
 
 
 async def find(source: KeySource, environment: str = "") -> Secret:
@@ -62,10 +67,12 @@ def _checked(key: str) -> Secret:
 
 
 @contextmanager
-def redacted(secret: Secret) -> Iterator[None]:
-    """Take `secret` out of the provider errors raised inside: some servers repeat the key they refuse."""
+def redacted(*secrets: Secret) -> Iterator[None]:
+    """Take `secrets` out of the provider errors raised inside: some servers repeat the key they refuse."""
     try:
         yield
     except ProviderError as error:
-        error.args = tuple(secret.hide(str(argument)) for argument in error.args)
+        for secret in secrets:
+            error.args = tuple(secret.hide(str(argument)) for argument in error.args)
+            error.request_id = secret.hide(error.request_id)
         raise

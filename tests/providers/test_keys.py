@@ -54,6 +54,19 @@ def test_a_key_that_a_server_repeats_is_taken_out_of_the_error():
     assert caught.value.retry_after == 3
 
 
+def test_a_key_that_was_cut_is_taken_out_too_and_so_is_one_in_a_request_id():
+    with pytest.raises(RateLimited) as caught, keys.redacted(keys.Secret("other-secret"), keys.Secret(KEY)):
+        raise RateLimited(f"the key {KEY[:12]}", request_id=f"{KEY}-1")
+
+    assert str(caught.value) == "the key [key]"
+    assert caught.value.request_id == "[key]-1"
+
+
+@pytest.mark.parametrize("key", ["", "a", "hand", KEY])
+def test_hiding_leaves_other_text_as_it_is(key):
+    assert keys.Secret(key).hide("a bird in the hand") == "a bird in the hand"
+
+
 def test_without_a_key_errors_stay_as_they_are():
     with pytest.raises(RateLimited, match="busy"), keys.redacted(keys.Secret()):
         raise RateLimited("busy")
