@@ -17,7 +17,7 @@ from converse_stream.models.history import leaf
 from converse_stream.models.idempotency import AskedBefore, ClientRequest
 from converse_stream.models.opening import check_content, check_metadata, finished, insert, live
 from converse_stream.providers.base import Provider
-from converse_stream.registry import provider
+from converse_stream.registry import Model, chain
 from converse_stream.runners import InlineRunner, get_runner
 from converse_stream.writer import announce_start
 
@@ -26,7 +26,7 @@ def ask(
     conversation: Conversation,
     prompt: str | None,
     *,
-    model: str | Provider | None = None,
+    model: Model | None = None,
     options: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
     parent: Message | None = None,
@@ -69,14 +69,22 @@ def retry(message: Message, **options: Any) -> Message:
     """Answer the question of `message` again; see Message.retry."""
     if message.role != Role.ASSISTANT:
         raise InvalidContent("only an answer can be tried again")
-    if message.parent is None:
-        raise NothingToAnswer("this answer has no question")
-    if options.get("source") is None and options.get("model") is None:
+    if message.parent is not None and options.get("source") is None and options.get("model") is None:
         options["model"] = _model_of(message)
-    return ask(message.conversation, None, parent=message.parent, **options)
+    return regenerate(message, **options)
 
 
 aretry = sync_to_async(retry)
+
+
+def regenerate(message: Message, **options: Any) -> Message:
+    """Answer a question, or the question of an answer, once more: by default with the conversation's model."""
+    if message.role not in (Role.USER, Role.ASSISTANT):
+        raise InvalidContent("only a question or an answer can be answered once more")
+    question = message if message.role == Role.USER else message.parent
+    if question is None:
+        raise NothingToAnswer("this answer has no question")
+    return ask(message.conversation, None, parent=question, **options)
 
 
 def edit(message: Message, content: str, **options: Any) -> Message:
@@ -91,7 +99,7 @@ aedit = sync_to_async(edit)
 
 def _asked(
     content: str | None,
-    model: str | Provider | None,
+    model: Model | None,
     options: Mapping[str, Any] | None,
     metadata: Mapping[str, Any],
     parent: Message | None,
@@ -100,7 +108,7 @@ def _asked(
     """Return what makes two requests the same."""
     return {
         "content": content,
-        "model": f"{model.name}:{model.model}" if isinstance(model, Provider) else model,
+        "model": _names(model),
         "options": dict(options or {}),
         "metadata": metadata,
         "parent": str(parent.pk) if parent else None,
@@ -108,11 +116,18 @@ def _asked(
     }
 
 
-def _model_of(message: Message) -> str:
-    attempt = message.attempts.order_by("pk").first()
-    if attempt is None:
+def _names(model: Model | None) -> str | list[str] | None:
+    if model is None or isinstance(model, str):
+        return model
+    return model.label if isinstance(model, Provider) else [str(_names(each)) for each in model]
+
+
+def _model_of(message: Message) -> list[str]:
+    """Return who was asked for this answer, in turn."""
+    asked = message.attempts.order_by("pk").values_list("provider", "model")
+    if not asked:
         raise InvalidContent("this answer was written by a source of the site's own; give a source or a model")
-    return f"{attempt.provider}:{attempt.model}"
+    return list(dict.fromkeys(f"{provider}:{model}" for provider, model in asked))
 
 
 def _open_question(conversation: Conversation) -> Message:
@@ -128,7 +143,7 @@ def _open_question(conversation: Conversation) -> Message:
 
 def _prepare(
     conversation: Conversation,
-    model: str | Provider | None,
+    model: Model | None,
     options: Mapping[str, Any] | None,
     metadata: dict[str, Any],
     source: Source | None,
@@ -141,8 +156,9 @@ def _prepare(
         name = model if isinstance(model, str) else ""
         return Generation(live(provider="", model=name, metadata=metadata), source=source)
     merged = {**conversation.options, **clean_json(dict(options or {}))}
-    chosen = provider(model or conversation.model or None, **merged)
-    return Generation(live(provider=chosen.name, model=chosen.model, metadata=metadata), provider=chosen)
+    providers = chain(model or conversation.model or None, **merged)
+    first = providers[0]
+    return Generation(live(provider=first.name, model=first.model, metadata=metadata), providers)
 
 
 def _start(generation: Generation) -> None:

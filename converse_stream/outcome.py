@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from converse_stream.cleaning import clean_text
@@ -42,6 +43,10 @@ class Outcome:
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cost: Decimal | None = None
+    """In US dollars."""
+    streamed: bool | None = None
+    """Whether the provider was asked for a stream."""
 
     def updated(self, other: Outcome | Usage | Finish | Served) -> Outcome:
         """Return this outcome with what `other` knows; None and empty values overwrite nothing."""
@@ -51,11 +56,12 @@ class Outcome:
         return replace(self, **{name: value for name, value in sound.items() if value not in (None, "")})
 
     def columns(self) -> dict[str, Any]:
-        """Return what is known, by the names of a message's columns (and `request_id`)."""
+        """Return what is known, by the names of a message's columns (and `request_id` and `streamed`)."""
         return {name: value for name, value in asdict(self).items() if value not in (None, "")}
 
 
 _LENGTHS = {"model": 200, "request_id": 200, "finish_reason": 16, "finish_reason_raw": 100}
+_KINDS: Mapping[str, type] = {"cost": Decimal, "streamed": bool}
 _LARGEST_COUNT = 2**31 - 1
 
 
@@ -63,6 +69,8 @@ def _sound(name: str, value: Any) -> Any:
     """Return a value as its column can hold it; None for one that cannot be meant."""
     if name in _LENGTHS:
         return clean_text(value)[: _LENGTHS[name]] if isinstance(value, str) else None
+    if name in _KINDS:
+        return value if isinstance(value, _KINDS[name]) else None
     is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT
     return value if is_count else None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
@@ -24,11 +24,19 @@ BUILT_IN: Mapping[str, str] = {
 """The class of each provider that ships with the package."""
 COMPATIBLE = "converse_stream.providers.openai.ChatCompletions"
 """The class of an entry that has a `base_url` and nothing else to go by."""
+Model: TypeAlias = str | Provider | Sequence[str | Provider]
+"""Who is to answer: one, or a list of those to ask in turn until one can."""
 _FOR_ALL = frozenset({"class", "model", "options"})
 
 
+def chain(model: Model | None = None, **options: Any) -> tuple[Provider, ...]:
+    """Return the providers to ask in turn; without any named, those of DEFAULT_MODEL. See `provider`."""
+    named = model or settings.DEFAULT_MODEL
+    return tuple(provider(each, **options) for each in (named if isinstance(named, list | tuple) else (named,)))
+
+
 def provider(model: str | Provider | None = None, **options: Any) -> Provider:
-    """Return the provider for `"provider:model"` or `"provider"`; without one, for DEFAULT_MODEL.
+    """Return the provider for `"provider:model"` or `"provider"`; without one, for (the first of) DEFAULT_MODEL.
 
     Its options are DEFAULT_OPTIONS, beneath those of its entry in PROVIDERS, beneath those given.
     Raise UnknownModel for a name nobody has, InvalidOptions for options it does not take, ImproperlyConfigured for
@@ -37,6 +45,8 @@ def provider(model: str | Provider | None = None, **options: Any) -> Provider:
     if isinstance(model, Provider):
         return _with_options(model, model.model, options)
     named = model or settings.DEFAULT_MODEL
+    if isinstance(named, list | tuple):
+        named = named[0]
     if isinstance(named, Provider):
         return _with_options(named, named.model, options)
     name, _, model_name = str(named).partition(":")

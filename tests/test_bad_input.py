@@ -55,7 +55,7 @@ class Site:
 
     def ask(self, url: str, *, timeouts: dict[str, float] | None = None, **settings: Any) -> Message:
         openai = {"api_key": "secret", "base_url": url, "timeouts": timeouts or {}}
-        self.settings.CONVERSE_STREAM = {"PROVIDERS": {"openai": openai}, **settings}
+        self.settings.CONVERSE_STREAM = {"PROVIDERS": {"openai": openai}, "RETRIES": 0, **settings}
         return self.conversation.ask("Tell me.", model="openai:m1")
 
     def ending(self, message: Message, within: float = SOON) -> tuple[str, str]:

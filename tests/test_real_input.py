@@ -18,7 +18,7 @@ KEY = "sk-canary-0123456789"
 @pytest.fixture
 def provider(settings: Any):
     def point_at(server: ReplayServer) -> None:
-        settings.CONVERSE_STREAM = {"PROVIDERS": {"openai": {"api_key": KEY, "base_url": server.url}}}
+        settings.CONVERSE_STREAM = {"PROVIDERS": {"openai": {"api_key": KEY, "base_url": server.url}}, "RETRIES": 0}
 
     return point_at
 

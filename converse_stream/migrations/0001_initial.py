@@ -105,7 +105,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('provider', models.CharField(max_length=64)),
-                ('model', models.CharField(blank=True, max_length=200)),
+                ('model', models.CharField(blank=True, help_text='as it was asked for', max_length=200)),
+                ('served_model', models.CharField(blank=True, help_text='as the provider names it', max_length=200)),
                 ('outcome', models.CharField(choices=[('running', 'running'), ('complete', 'complete'), ('failed', 'failed'), ('cancelled', 'cancelled')], default='running', max_length=16)),
                 ('error_code', models.CharField(blank=True, max_length=32)),
                 ('time_to_first_delta', models.FloatField(help_text='seconds', null=True)),
@@ -114,7 +115,7 @@ class Migration(migrations.Migration):
                 ('output_tokens', models.PositiveIntegerField(null=True)),
                 ('cached_tokens', models.PositiveIntegerField(null=True)),
                 ('reasoning_tokens', models.PositiveIntegerField(null=True)),
-                ('cost', models.DecimalField(decimal_places=8, max_digits=14, null=True)),
+                ('cost', models.DecimalField(decimal_places=8, help_text='US dollars', max_digits=14, null=True)),
                 ('request_id', models.CharField(blank=True, max_length=200)),
                 ('started_at', models.DateTimeField(auto_now_add=True)),
                 ('message', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='converse_stream.message')),

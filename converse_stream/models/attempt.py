@@ -19,7 +19,8 @@ class Attempt(models.Model):
 
     message = models.ForeignKey(Message, models.CASCADE, related_name="attempts")
     provider = models.CharField(max_length=64)
-    model = models.CharField(max_length=200, blank=True)
+    model = models.CharField(max_length=200, blank=True, help_text=_("as it was asked for"))
+    served_model = models.CharField(max_length=200, blank=True, help_text=_("as the provider names it"))
     outcome = models.CharField(max_length=16, choices=Outcome.choices, default=Outcome.RUNNING)
     error_code = models.CharField(max_length=32, blank=True)
     time_to_first_delta = models.FloatField(null=True, help_text=_("seconds"))
@@ -28,7 +29,7 @@ class Attempt(models.Model):
     output_tokens = models.PositiveIntegerField(null=True)
     cached_tokens = models.PositiveIntegerField(null=True)
     reasoning_tokens = models.PositiveIntegerField(null=True)
-    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True)
+    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, help_text=_("US dollars"))
     request_id = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(auto_now_add=True)
 

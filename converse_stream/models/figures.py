@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from converse_stream.exceptions import BY_CODE, ProviderError
 from converse_stream.models.choices import Status
 from converse_stream.models.message import Message
 
@@ -32,12 +33,13 @@ RESERVED = frozenset(
         "steps",
         "tool_calls",
         "error",
+        "error_type",
     }
 )
 """Written by the package only: a caller's metadata may not use them."""
 
 
-def figures(message: Message, *, request_id: str = "") -> dict[str, Any]:
+def figures(message: Message, *, request_id: str = "", streamed: bool = True) -> dict[str, Any]:
     """Return the reserved metadata of an ended message, from its columns and parts."""
     first, started = message.first_delta_at, message.started_at
     finished = message.finished_at.isoformat() if message.finished_at else None
@@ -45,7 +47,7 @@ def figures(message: Message, *, request_id: str = "") -> dict[str, Any]:
     known = [count for count in (message.input_tokens, message.output_tokens) if count is not None]
     kinds = [part["type"] for part in message.parts]
     return {
-        "streamed": True,
+        "streamed": streamed,
         "chunks": message.delta_count,
         "stream_chunks": message.delta_count,
         "chunks_received": message.delta_count,
@@ -67,4 +69,10 @@ def figures(message: Message, *, request_id: str = "") -> dict[str, Any]:
         "steps": 1 + kinds.count("tool_result"),
         "tool_calls": kinds.count("tool_call"),
         "error": message.error_message or None,
+        **({"error_type": _error_type(message.error_code)} if message.status == Status.FAILED else {}),
     }
+
+
+def _error_type(code: str) -> str:
+    """Return `api_error` for what a provider, or the way to it, did wrong, `general_error` for the rest."""
+    return "api_error" if issubclass(BY_CODE.get(code, Exception), ProviderError) else "general_error"

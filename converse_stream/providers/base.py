@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import aclosing, closing
+from typing import Any, ClassVar, Self, TypeAlias, cast
 
-from converse_stream.events import Delta
+from converse_stream.events import Delta, Finish, Text
+from converse_stream.exceptions import ServerError, Truncated
 from converse_stream.prompts import Prompt, PromptMessage, to_messages, with_state_of
 from converse_stream.providers import bridge
+
+Messages: TypeAlias = Iterable[PromptMessage | Mapping[str, Any]]
+"""What has been said: prompt messages, or `{"role", "content"}` mappings."""
+OnChunk: TypeAlias = Callable[[str, str], Awaitable[object] | object]
+"""Called with each piece of text, and all the text so far. From async code it may be async itself."""
+
+
+def check_ending(finish: Finish | None) -> None:
+    """Raise Truncated or ServerError for an answer that has not ended properly."""
+    if finish is None:
+        raise Truncated("the provider's answer stopped without its ending")
+    if finish.reason == "error":
+        raise ServerError("the provider ended its answer with an error")
 
 
 class Provider(ABC):
@@ -45,6 +61,11 @@ class Provider(ABC):
         """`provider:model`, as it can be asked for."""
         return f"{self.name}:{self.model}"
 
+    @property
+    def vendor_url(self) -> str:
+        """The address of the company whose list prices hold; empty where none do."""
+        return ""
+
     @abstractmethod
     def deltas(self, prompt: Prompt) -> AsyncIterator[Delta]:
         """Yield the answer as it arrives, and at the end exactly one Finish: an async generator.
@@ -69,9 +90,7 @@ class Provider(ABC):
         twin.name, twin.model, twin.options = name, model, dict(options)
         return twin
 
-    def prompt(
-        self, messages: Iterable[PromptMessage | Mapping[str, Any]], options: Mapping[str, Any] | None = None
-    ) -> Prompt:
+    def prompt(self, messages: Messages, options: Mapping[str, Any] | None = None) -> Prompt:
         """Return a prompt for this provider's model, with its own options beneath those given.
 
         A part's `state` is a list of the blobs that this provider's model has left with it; those of others are not.
@@ -79,17 +98,56 @@ class Provider(ABC):
         own = with_state_of(self.label, to_messages(messages))
         return Prompt(own, self.model, {**self.options, **(options or {})})
 
-    def stream(self, messages: Iterable[PromptMessage | Mapping[str, Any]], **options: Any) -> Iterator[Delta]:
-        """Ask from sync code: yield the deltas as they arrive. No database is involved.
+    def stream(self, messages: Messages, *, on_chunk: OnChunk | None = None, **options: Any) -> Iterator[Delta]:
+        """Ask from sync code: yield the deltas as they arrive. No database is involved."""
+        deltas = self.answer(self.prompt(messages, options))
+        return deltas if on_chunk is None else _told(deltas, on_chunk)
 
-        `messages` are prompt messages or `{"role", "content"}` mappings.
-        """
-        return self.answer(self.prompt(messages, options))
-
-    def astream(self, messages: Iterable[PromptMessage | Mapping[str, Any]], **options: Any) -> AsyncIterator[Delta]:
+    def astream(self, messages: Messages, *, on_chunk: OnChunk | None = None, **options: Any) -> AsyncIterator[Delta]:
         """Ask as `stream` does, from async code."""
-        return self.deltas(self.prompt(messages, options))
+        deltas = self.deltas(self.prompt(messages, options))
+        return deltas if on_chunk is None else _atold(deltas, on_chunk)
+
+    def text(self, messages: Messages, *, on_chunk: OnChunk | None = None, **options: Any) -> str:
+        """Ask, and return the whole text of the answer. Raise a ProviderError if it does not end properly."""
+        pieces, finish = [], None
+        for delta in self.stream(messages, on_chunk=on_chunk, **options):
+            finish = delta if isinstance(delta, Finish) else finish
+            pieces += [delta.text] if isinstance(delta, Text) else []
+        check_ending(finish)
+        return "".join(pieces)
+
+    async def atext(self, messages: Messages, *, on_chunk: OnChunk | None = None, **options: Any) -> str:
+        """Return the text as `text` does, from async code."""
+        pieces, finish = [], None
+        async for delta in self.astream(messages, on_chunk=on_chunk, **options):
+            finish = delta if isinstance(delta, Finish) else finish
+            pieces += [delta.text] if isinstance(delta, Text) else []
+        check_ending(finish)
+        return "".join(pieces)
 
     def answer(self, prompt: Prompt) -> Iterator[Delta]:
         """Yield the deltas of `deltas(prompt)` in sync code; its event loop runs in a thread of its own."""
         return bridge.iterate(lambda: self.deltas(prompt), self.disconnect)
+
+
+def _told(deltas: Iterator[Delta], on_chunk: OnChunk) -> Iterator[Delta]:
+    full = ""
+    with closing(cast("Generator[Delta, None, None]", deltas)):
+        for delta in deltas:
+            if isinstance(delta, Text):
+                full += delta.text
+                on_chunk(delta.text, full)
+            yield delta
+
+
+async def _atold(deltas: AsyncIterator[Delta], on_chunk: OnChunk) -> AsyncIterator[Delta]:
+    full = ""
+    async with aclosing(cast("AsyncGenerator[Delta, None]", deltas)):
+        async for delta in deltas:
+            if isinstance(delta, Text):
+                full += delta.text
+                told = on_chunk(delta.text, full)
+                if inspect.isawaitable(told):
+                    await told
+            yield delta

@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import queue
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing, suppress
 from typing import Generic, TypeVar, cast
 
@@ -14,7 +14,7 @@ CAPACITY = 64
 
 def iterate(
     open: Callable[[], AsyncIterator[T]], close: Callable[[], Awaitable[object]], *, capacity: int = CAPACITY
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield what the async iterator of `open` yields; it runs in a thread with an event loop of its own.
 
     It is at most `capacity` items ahead of its consumer. A consumer that stops early closes it, and `close`

@@ -53,6 +53,11 @@ class HTTPProvider(Provider):
         """Whether requests go to the provider's own server, not to a gateway or a compatible one."""
         return bool(self.base_url) and urlsplit(self._base_url).hostname == urlsplit(self.base_url).hostname
 
+    @property
+    def vendor_url(self) -> str:
+        """The provider's own address, also behind a gateway; of a server known by its address alone, that one."""
+        return self.base_url or self._base_url
+
     def default_api(self) -> str:
         """Return the format to use when neither the call nor the config names one."""
         return next(iter(self.apis))
@@ -61,7 +66,7 @@ class HTTPProvider(Provider):
         """Yield the answer as it arrives; see Provider.deltas."""
         (url, body), key = self.request(prompt), await self.key()
         decoder, stream = self._codec(prompt.options).decoder(), _is_streamed(prompt)
-        with keys.redacted(key):
+        with keys.redacted(key, *self._headers.values()):
             async with client.post(url, body, headers=self.headers(key), timeouts=self._timeouts) as reply:
                 await self._check(reply, stream=stream)
                 if stream:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from converse_stream.recorder.outbox import Batch, Outbox
 
 _FIGURES = (
-    "model", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
+    "model", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost",
     "delta_count", "first_delta_at", "timeline",
 )  # fmt: skip
+_KNOWN_ONLY = ("request_id", "streamed")
+"""What is known of an answer and has no column."""
 _DETAIL = 2000
 """Characters of an error's text kept for staff."""
 
@@ -43,14 +45,14 @@ def ended(batch: Batch, stored: Mapping[str, Any]) -> Message:
     outbox, events = batch.outbox, batch.events
     message = copy.copy(outbox.message)
     fields = dict(batch.ending or {})
-    request_id = fields.pop("request_id", "")
+    known = {name: fields.pop(name) for name in _KNOWN_ONLY if name in fields}
     metadata = fields.pop("metadata", {})
     for name, value in fields.items():
         setattr(message, name, value)
     message.live_in = None
     message.lease_expires_at = None
     fill(message, outbox, [*outbox.history, *events])
-    message.metadata = {**stored, **metadata} | figures(message, request_id=request_id)
+    message.metadata = {**stored, **metadata} | figures(message, **known)
     return message
 
 
@@ -73,10 +75,11 @@ def fill_in(outbox: Outbox, known: Mapping[str, Any]) -> None:
     message = rows.first()
     if message is None:
         return
-    for name in ("model", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"):
+    for name in ("model", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost"):
         setattr(message, name, known.get(name, getattr(message, name)))
     message.delta_count = outbox.delta_count
     message.first_delta_at = outbox.first_delta_at
     message.timeline = outbox.timeline
-    message.metadata = message.metadata | figures(message, request_id=known.get("request_id", ""))
+    told = {name: known[name] for name in _KNOWN_ONLY if name in known}
+    message.metadata = message.metadata | figures(message, **told)
     message.save(update_fields=[*_FIGURES, "metadata"])

@@ -71,6 +71,11 @@ class AsyncStream(BaseStream):
             await self._aflush()
         return self
 
+    async def aflush(self) -> Self:
+        """Commit as `flush` does."""
+        await self._aflush()
+        return self
+
     async def acomplete(
         self, response: object = None, *, usage: object = None, finish_reason: str | None = None, **metadata: Any
     ) -> Message:

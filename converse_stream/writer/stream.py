@@ -61,6 +61,11 @@ class PrismStream(AsyncStream):
             return self.reasoning(content.text)
         return self._part(content)
 
+    def flush(self) -> Self:
+        """Return when all that was written is committed. Raise StreamClosed if somebody else has ended the message."""
+        self._flush()
+        return self
+
     def complete(
         self, response: object = None, *, usage: object = None, finish_reason: str | None = None, **metadata: Any
     ) -> Message:

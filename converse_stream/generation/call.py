@@ -1,0 +1,139 @@
+"""Call: one call to a provider, with its Attempt row."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncGenerator
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
+
+from converse_stream import prices
+from converse_stream.events import ABOUT, Content, Finish, Reasoning, Served, State, Text, Usage, to_delta
+from converse_stream.exceptions import ProviderError
+from converse_stream.generation.joining import joined
+from converse_stream.generation.source import Item, generator
+from converse_stream.models import Attempt
+from converse_stream.outcome import Outcome
+from converse_stream.prompts import Prompt
+from converse_stream.providers.base import Provider, check_ending
+from converse_stream.writer import PrismStream
+
+logger = logging.getLogger("converse_stream")
+
+
+class Call:
+    """One call. As a context manager it keeps a ProviderError in `error`, if it may be followed by another call."""
+
+    def __init__(self, provider: Provider, prompt: Prompt, stream: PrismStream, *, spent: Decimal) -> None:
+        self.provider = provider
+        self.error: ProviderError | None = None
+        """What went wrong."""
+        self.cost: Decimal | None = None
+        """Its price, known when it is over, if at all."""
+        self._prompt = prompt
+        self._spent = spent
+        self._stream = stream
+        self._row: Attempt | None = None
+        self._started = time.monotonic()
+        self._first_content: float | None = None
+        self._states: list[State] = []
+        self._finish: Finish | None = None
+        self._ignored = 0
+
+    @property
+    def has_content(self) -> bool:
+        """Whether anything has been said that belongs to the answer."""
+        return self._first_content is not None
+
+    def begin(self) -> None:
+        """Record that the provider is about to be called."""
+        # Nothing that an earlier call has told belongs to this one.
+        self._stream.outcome = Outcome(streamed=self._prompt.options.get("stream") is not False)
+        message, model = self._stream.message, self._prompt.model
+        self._row = Attempt.objects.create(message=message, provider=self.provider.name, model=model)
+        self._started = time.monotonic()
+
+    def deltas(self) -> AsyncGenerator[Item, None]:
+        """Ask."""
+        deltas = generator(self.provider.deltas(self._prompt))
+        return deltas if self._stream.outcome.streamed else joined(deltas)
+
+    def take(self, item: Item) -> Content | None:
+        """Return an item's content; keep what is no content but says something about the answer."""
+        delta = to_delta(item)
+        if self._finish is not None and not isinstance(delta, Served | Usage):
+            self._ignored += 1
+        elif isinstance(delta, ABOUT):
+            self._finish = delta if isinstance(delta, Finish) else self._finish
+            self._stream.learn(delta)
+        elif isinstance(delta, State):
+            self._states.append(delta)
+            if self.has_content:
+                self._keep_states()
+        elif not isinstance(delta, Text | Reasoning) or delta.text:
+            if not self.has_content:
+                self._first_content = time.monotonic()
+                self._keep_states()
+            return delta
+        return None
+
+    def finish(self) -> None:
+        """Check that the answer has come to its proper ending. Raise Truncated or ServerError."""
+        check_ending(self._finish)
+        self._keep_states()
+        if self._ignored:
+            logger.warning("%s went on for %d deltas after its ending", self.provider.label, self._ignored)
+
+    def end(self) -> None:
+        """Record how the call went."""
+        if self._row is None:
+            return
+        row, self._row = self._row, None
+        known = self._stream.outcome
+        outcome, code = self._ending()
+        Attempt.objects.filter(pk=row.pk).update(
+            outcome=outcome,
+            error_code=code,
+            served_model=known.model,
+            time_to_first_delta=None if self._first_content is None else self._first_content - self._started,
+            duration=time.monotonic() - self._started,
+            input_tokens=known.input_tokens,
+            output_tokens=known.output_tokens,
+            cached_tokens=known.cached_tokens,
+            reasoning_tokens=known.reasoning_tokens,
+            cost=self.cost,
+            request_id=known.request_id,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if isinstance(error, ProviderError):
+            self.error = error
+            self._stream.learn(Served(request_id=error.request_id))
+        is_refused = self.error is not None and not self.has_content
+        known = self._stream.outcome
+        self.cost = prices.cost(self.provider.vendor_url, (known.model, self._prompt.model), known)
+        if self.cost is not None:
+            self._stream.learn(Outcome(cost=self._spent + self.cost))
+        elif is_refused and self._spent:
+            self._stream.learn(Outcome(cost=self._spent))
+        return is_refused
+
+    def _keep_states(self) -> None:
+        for state in self._states:
+            self._stream.keep(state, self.provider.label)
+        self._states.clear()
+
+    def _ending(self) -> tuple[str, str]:
+        error = self.error or self._stream.error
+        if error is not None:
+            return Attempt.Outcome.FAILED, error.code
+        message = self._stream.message
+        is_known = message.status in Attempt.Outcome.values
+        return message.status if is_known else Attempt.Outcome.RUNNING, message.error_code
