@@ -8,6 +8,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
+from converse_stream.exceptions import TooManyViewers
+from converse_stream.limits import ViewerSlot
 from converse_stream.models import Message, Role
 from converse_stream.responses import follow_response
 
@@ -16,7 +18,14 @@ from converse_stream.responses import follow_response
 def follow(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Stream a message of the signed-in user from `?after=` or `Last-Event-ID` to its ending."""
     message = _own(request, pk)
-    return follow_response(request, message) if isinstance(message, Message) else message
+    if not isinstance(message, Message):
+        return message
+    try:
+        slot = ViewerSlot(request.user.pk)
+    except TooManyViewers as error:
+        return _refusal(429, error.code, str(error.public), {"Retry-After": str(error.retry_after)})
+    response = follow_response(request, message)
+    return slot.held_by(response) if response.streaming else response
 
 
 @require_POST
@@ -46,6 +55,6 @@ def _not_found() -> JsonResponse:
     return _refusal(404, "not_found", _("This message does not exist."))
 
 
-def _refusal(status: int, code: str, message: str) -> JsonResponse:
-    headers = {"Cache-Control": "no-store"}
+def _refusal(status: int, code: str, message: str, more: dict[str, str] | None = None) -> JsonResponse:
+    headers = {"Cache-Control": "no-store", **(more or {})}
     return JsonResponse({"error": {"code": code, "message": message}}, status=status, headers=headers)

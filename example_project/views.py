@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
 from converse_stream.api.errors import STATUS, PublicErrors
-from converse_stream.api.serializers import CleanTextField
+from converse_stream.api.fields import CleanTextField
 from converse_stream.events import TEXT_KINDS
 from converse_stream.exceptions import ConverseError
 from converse_stream.models import Conversation, Message, Role

@@ -4,11 +4,12 @@ import ast
 import inspect
 import json
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import get_commands
 from django.db.models.query_utils import DeferredAttribute
-from django.urls import get_resolver
+from django.urls import get_resolver, resolve
 
 from converse_stream import checks, conf, events, exceptions, signals, testing
 from converse_stream.api import urls as api_urls
@@ -199,6 +200,8 @@ def is_known_command(words):
             return command in {*get_commands(), "runserver", "createsuperuser"}
         case [("python" | "python3"), "-m", "venv", _] | [".", ".venv/bin/activate"] | ["cd", _]:
             return True
+        case ["curl", *rest]:
+            return resolve(urlsplit(rest[-1].strip('"')).path).namespace == "converse_api"
         case ["django-admin", "startproject", _] | ["cp", _, _] | ["git", "clone", *_]:
             return True
     return False

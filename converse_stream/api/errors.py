@@ -13,11 +13,14 @@ from converse_stream.exceptions import (
     ContentTooLong,
     ConversationBusy,
     ConverseError,
+    IdempotencyMismatch,
     InvalidContent,
     InvalidOptions,
     MalformedCursor,
     NothingToAnswer,
     ReservedMetadata,
+    TooManyRequests,
+    UnknownDialect,
     UnknownModel,
 )
 from converse_stream.models import Conversation, Message
@@ -30,6 +33,9 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     MalformedCursor: HTTPStatus.BAD_REQUEST,
     NothingToAnswer: HTTPStatus.BAD_REQUEST,
     ReservedMetadata: HTTPStatus.BAD_REQUEST,
+    IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
+    UnknownDialect: HTTPStatus.BAD_REQUEST,
     UnknownModel: HTTPStatus.BAD_REQUEST,
 }
 """What a client can do something about. Anything else is a fault of ours and stays one."""
@@ -40,9 +46,19 @@ def error_response(error: ConverseError | type[ConverseError]) -> Response | Non
     kind = error if isinstance(error, type) else type(error)
     for base in kind.__mro__:
         if base in STATUS:
-            body = {"error": {"code": kind.code, "message": str(kind.public)}}
-            return Response(body, status=STATUS[base])
+            body = {"error": {"code": kind.code, "message": str(kind.public), **_more(error)}}
+            return Response(body, status=STATUS[base], headers=_headers(error))
     return None
+
+
+def _more(error: object) -> dict[str, str]:
+    if isinstance(error, ConversationBusy) and error.live_message:
+        return {"live_message": str(error.live_message)}
+    return {}
+
+
+def _headers(error: object) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests) else {}
 
 
 class PublicErrors(APIView):

@@ -1,40 +1,27 @@
 """What a client may send, and how a conversation is shown. A message is shown by its own `to_dict`."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from typing import Any
 
-from django.http import QueryDict
+from django.db import router, transaction
+from django.db.models import F
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 
-from converse_stream import registry
-from converse_stream.cleaning import clean_text
+from converse_stream.api.fields import (
+    CleanTextField,
+    KnownFieldsOnly,
+    ModelField,
+    OptionsField,
+    check_model,
+    limited,
+    refuse_unknown,
+)
 from converse_stream.conf import settings
 from converse_stream.models import Conversation
-
-
-class CleanTextField(serializers.CharField):
-    """Text as it will be stored: NUL and lone surrogates become U+FFFD, as they do everywhere else."""
-
-    def to_internal_value(self, data: Any) -> str:
-        """Return the cleaned text."""
-        return clean_text(super().to_internal_value(data))
-
-
-class KnownFieldsOnly(serializers.Serializer[Any]):
-    """A serializer that refuses what it does not know: nobody's `role` or `owner` is ignored in silence."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the validated fields. Raise ValidationError naming every field a client cannot set."""
-        if isinstance(data, Mapping):
-            writable = {name for name, field in self.fields.items() if not field.read_only}
-            # The token that Django's own forms carry.
-            tokens = {"csrfmiddlewaretoken"} if isinstance(data, QueryDict) else set()
-            unknown = set(data) - writable - tokens
-            if unknown:
-                refusal = {clean_text(str(name))[:64]: [_("Unknown field.")] for name in sorted(unknown, key=str)}
-                raise serializers.ValidationError(refusal)
-        return super().to_internal_value(data)
 
 
 class ConversationSerializer(KnownFieldsOnly, serializers.ModelSerializer[Conversation]):
@@ -42,14 +29,15 @@ class ConversationSerializer(KnownFieldsOnly, serializers.ModelSerializer[Conver
 
     title = CleanTextField(max_length=200, required=False, allow_blank=True)
     system_prompt = CleanTextField(write_only=True, required=False, allow_blank=True, trim_whitespace=False)
-    model = CleanTextField(max_length=200, required=False, allow_blank=True)
+    model = ModelField()
+    options = OptionsField()
     metadata = serializers.DictField(required=False)
 
     class Meta:
         """What an owner sends and sees."""
 
         model = Conversation
-        fields = ("id", "title", "system_prompt", "model", "metadata", "created_at", "updated_at")
+        fields = ("id", "title", "system_prompt", "model", "options", "metadata", "created_at", "updated_at")
         read_only_fields = ("id", "created_at", "updated_at")
 
     def validate_system_prompt(self, value: str) -> str:
@@ -60,22 +48,71 @@ class ConversationSerializer(KnownFieldsOnly, serializers.ModelSerializer[Conver
             raise serializers.ValidationError(message)
         return value
 
-    def validate_model(self, value: str) -> str:
-        """Raise UnknownModel now rather than at the first question."""
-        if value:
-            registry.provider(value)
-        return value
+    def validate_metadata(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Let an owner change what an owner sees: the other keys may have become the site's by now."""
+        if self.instance is not None:
+            refuse_unknown(value, settings.PUBLIC_METADATA)
+        return limited(value)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Raise InvalidOptions now rather than at the first question."""
+        given = {name: value for name, value in attrs.get("options", {}).items() if value is not None}
+        if isinstance(self.instance, Conversation):
+            known = self.instance.model
+        else:
+            known = ""
+            attrs |= {"options": given}
+        if given:
+            check_model(attrs.get("model", known), given)
+        return attrs
+
+    def update(self, instance: Conversation, validated_data: dict[str, Any]) -> Conversation:
+        """Change what was sent. Metadata and options are changed key by key; null takes a key away."""
+        using = router.db_for_write(Conversation)
+        rows = Conversation.objects.using(using).filter(pk=instance.pk, deleted_at=None)
+        with transaction.atomic(using=using):
+            # A write first: what is read behind it nobody else is changing.
+            if not rows.update(updated_at=timezone.now(), revision=F("revision") + 1):
+                raise NotFound
+            current = rows.get()
+            for name in {"metadata", "options"} & set(validated_data):
+                merged = getattr(current, name) | validated_data[name]
+                validated_data[name] = {key: value for key, value in merged.items() if value is not None}
+            for name, value in validated_data.items():
+                setattr(current, name, value)
+            current.save(using=using, update_fields=list(validated_data))
+        return current
 
     def to_representation(self, instance: Conversation) -> dict[str, Any]:
-        """Return what its owner may know; metadata as PUBLIC_METADATA allows."""
+        """Return what its owner may know; metadata and options as PUBLIC_METADATA and CLIENT_OPTIONS allow."""
         shown: dict[str, Any] = super().to_representation(instance)
-        public = set(settings.PUBLIC_METADATA)
-        shown["metadata"] = {key: value for key, value in instance.metadata.items() if key in public}
+        for name, public in (("metadata", settings.PUBLIC_METADATA), ("options", settings.CLIENT_OPTIONS)):
+            shown[name] = {key: value for key, value in getattr(instance, name).items() if key in public}
         return shown
 
 
-class QuestionSerializer(KnownFieldsOnly):
-    """A user's message. Whether its content can be accepted is decided by `ask`, for every caller alike."""
+class RetrySerializer(KnownFieldsOnly):
+    """How an answer is tried again: `interrupt` stops one that is live."""
+
+    interrupt = serializers.BooleanField(required=False)
+
+
+class RegenerateSerializer(RetrySerializer):
+    """How a question is answered once more."""
+
+    model = ModelField()
+    options = OptionsField()
+
+
+class EditSerializer(RegenerateSerializer):
+    """A question. Whether its content can be accepted is decided by `ask`, for every caller alike."""
 
     content = CleanTextField(allow_blank=True, trim_whitespace=False)
-    model = CleanTextField(max_length=200, required=False, allow_blank=True)
+
+
+class QuestionSerializer(EditSerializer):
+    """A question that may continue another branch: it follows `parent`."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """Return the fields; declared in the class, `parent` would hide what a serializer's own `parent` is."""
+        return super().get_fields() | {"parent": serializers.UUIDField(required=False, allow_null=True)}

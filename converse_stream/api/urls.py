@@ -2,15 +2,23 @@
 
 from django.urls import path
 
-from converse_stream.api import views
+from converse_stream.api import conversations, exports, messages, streams, usage
 
 app_name = "converse_api"
 
 urlpatterns = [
-    path("conversations/", views.ConversationList.as_view(), name="conversation-list"),
-    path("conversations/<uuid:pk>/", views.ConversationDetail.as_view(), name="conversation-detail"),
-    path("conversations/<uuid:pk>/messages/", views.MessageList.as_view(), name="message-list"),
-    path("messages/<uuid:pk>/", views.MessageDetail.as_view(), name="message-detail"),
-    path("messages/<uuid:pk>/stream/", views.MessageStream.as_view(), name="message-stream"),
-    path("messages/<uuid:pk>/cancel/", views.MessageCancel.as_view(), name="message-cancel"),
+    path("conversations/", conversations.ConversationList.as_view(), name="conversation-list"),
+    path("conversations/<uuid:pk>/", conversations.ConversationDetail.as_view(), name="conversation-detail"),
+    path("conversations/<uuid:pk>/restore/", conversations.ConversationRestore.as_view(), name="conversation-restore"),
+    path("conversations/<uuid:pk>/messages/", messages.MessageList.as_view(), name="message-list"),
+    path("conversations/<uuid:pk>/stream/", streams.ConversationStream.as_view(), name="conversation-stream"),
+    path("conversations/<uuid:pk>/export/", exports.ConversationExport.as_view(), name="conversation-export"),
+    path("messages/<uuid:pk>/", messages.MessageDetail.as_view(), name="message-detail"),
+    path("messages/<uuid:pk>/stream/", streams.MessageStream.as_view(), name="message-stream"),
+    path("messages/<uuid:pk>/cancel/", messages.MessageCancel.as_view(), name="message-cancel"),
+    path("messages/<uuid:pk>/retry/", messages.MessageRetry.as_view(), name="message-retry"),
+    path("messages/<uuid:pk>/regenerate/", messages.MessageRegenerate.as_view(), name="message-regenerate"),
+    path("messages/<uuid:pk>/edit/", messages.MessageEdit.as_view(), name="message-edit"),
+    path("messages/<uuid:pk>/ticket/", streams.MessageTicket.as_view(), name="message-ticket"),
+    path("usage/", usage.Usage.as_view(), name="usage"),
 ]

@@ -19,7 +19,7 @@ from converse_stream.prompts import PromptMessage
 
 if TYPE_CHECKING:
     from converse_stream.generation import Source
-    from converse_stream.providers.base import Provider
+    from converse_stream.registry import Model
     from converse_stream.responses import EventStreamResponse
     from converse_stream.writer import PrismStream, StreamOpening
 
@@ -130,7 +130,7 @@ class Conversation(models.Model):
         self,
         prompt: str,
         *,
-        model: str | Provider | None = None,
+        model: Model | None = None,
         options: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
         parent: Message | None = None,
@@ -164,6 +164,30 @@ class Conversation(models.Model):
         from converse_stream.asking import aask
 
         return await aask(self, prompt, **options)
+
+    def soft_delete(self) -> bool:
+        """Take the conversation away from its owner and stop its live answer. Return whether this call did it."""
+        from converse_stream.models.deletion import soft_delete
+
+        return soft_delete(self)
+
+    async def asoft_delete(self) -> bool:
+        """Delete as `soft_delete` does, from async code."""
+        from converse_stream.models.deletion import asoft_delete
+
+        return await asoft_delete(self)
+
+    def restore(self) -> bool:
+        """Give a deleted conversation back to its owner, as it was. Return whether this call did it."""
+        from converse_stream.models.deletion import restore
+
+        return restore(self)
+
+    async def arestore(self) -> bool:
+        """Restore as `restore` does, from async code."""
+        from converse_stream.models.deletion import arestore
+
+        return await arestore(self)
 
     def start_stream(
         self, *, model: str = "", metadata: Mapping[str, Any] | None = None, interrupt: bool = False

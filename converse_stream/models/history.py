@@ -29,7 +29,7 @@ def history(conversation: Conversation, *, parent: Message | None = None) -> lis
     """Return the prompt messages from the root to `parent`; see Conversation.history."""
     prompt = [_text("system", conversation.system_prompt)] if conversation.system_prompt else []
     for message in _line(conversation, parent or leaf(conversation)):
-        parts = _tellable(message)
+        parts = tellable(message)
         if parts:
             prompt.append(PromptMessage(message.role, parts))
     return prompt
@@ -47,7 +47,8 @@ def _line(conversation: Conversation, last: Message | None) -> QuerySet[Message]
     return conversation.messages.filter(pk__in=line).order_by("number")
 
 
-def _tellable(message: Message) -> list[Mapping[str, Any]]:
+def tellable(message: Message) -> list[Mapping[str, Any]]:
+    """Return the parts of a message that a model is told: none of what failed or was never said."""
     parts = message.committed_parts()
     if message.status == Status.COMPLETE:
         return list(_repaired(parts))

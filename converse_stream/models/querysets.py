@@ -67,14 +67,38 @@ class MessageQuerySet(models.QuerySet["Message"]):
         return list(reversed(self.order_by("-number")[:count]))
 
 
+SEARCHED_MESSAGES = 2_000
+"""How many messages a search looks into: the newest."""
+SEARCHED_LENGTH = 100_000
+"""The longest message, in characters, that a search looks into."""
+
+
 class ConversationQuerySet(models.QuerySet["Conversation"]):
-    """Conversations by owner and time."""
+    """Conversations by owner, words and time."""
 
     def for_user(self, user: AbstractBaseUser | AnonymousUser) -> Self:
         """Return what `user` owns and has not deleted; nothing for anonymous users."""
-        if not user.is_authenticated:
-            return self.none()
-        return self.filter(owner=user, deleted_at=None)
+        return self.owned_by(user).filter(deleted_at=None)
+
+    def deleted_by(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Return what `user` owns and has deleted, which can be restored; nothing for anonymous users."""
+        return self.owned_by(user).filter(deleted_at__isnull=False)
+
+    def owned_by(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Return what `user` owns, deleted or not; nothing for anonymous users."""
+        return self.filter(owner=user) if user.is_authenticated else self.none()
+
+    def search(self, text: str) -> Self:
+        """Return those with `text` in their title or in a question or an answer, whatever its case.
+
+        The newest 2,000 messages are looked into, if they have no more than 100,000 characters:
+        what a search costs does not grow with what somebody has ever written.
+        """
+        messages = self.model._meta.get_field("messages").related_model._base_manager.using(self.db)
+        spoken = messages.filter(conversation__in=self.values("pk"), role__in=(Role.USER, Role.ASSISTANT))
+        newest = spoken.order_by("-created_at")[:SEARCHED_MESSAGES].values("pk")
+        found = messages.filter(pk__in=newest, length__lte=SEARCHED_LENGTH, content__icontains=text)
+        return self.filter(models.Q(title__icontains=text) | models.Q(pk__in=found.values("conversation")))
 
     def recent(self, count: int) -> Self:
         """Return the `count` conversations that changed last, newest first."""

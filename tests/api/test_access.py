@@ -1,25 +1,39 @@
 """Who may do what: every route, every method, every kind of person. A route that is not in the matrix fails."""
 
+import json
+
 import pytest
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from converse_stream.models import Conversation, Message
-from tests.records import answered, person
+from tests.records import person
 
 ROLES = ("anonymous", "stranger", "staff", "owner")
 OWN_ROW = (403, 404, 404, 200)
+OWN_QUESTION = (403, 404, 404, 202)
 MATRIX = {
     "converse_api:conversation-list": {"GET": (403, 200, 200, 200), "POST": (403, 201, 201, 201)},
-    "converse_api:conversation-detail": {"GET": OWN_ROW},
-    "converse_api:message-list": {"GET": OWN_ROW, "POST": (403, 404, 404, 202)},
+    "converse_api:conversation-detail": {"GET": OWN_ROW, "PATCH": OWN_ROW, "DELETE": (403, 404, 404, 204)},
+    "converse_api:conversation-restore": {"POST": OWN_ROW},
+    "converse_api:conversation-stream": {"GET": (403, 404, 404, 204)},
+    "converse_api:conversation-export": {"GET": OWN_ROW},
+    "converse_api:message-list": {"GET": OWN_ROW, "POST": OWN_QUESTION},
     "converse_api:message-detail": {"GET": OWN_ROW},
     "converse_api:message-stream": {"GET": OWN_ROW},
     "converse_api:message-cancel": {"POST": OWN_ROW},
+    "converse_api:message-retry": {"POST": OWN_QUESTION},
+    "converse_api:message-regenerate": {"POST": OWN_QUESTION},
+    "converse_api:message-edit": {"POST": OWN_QUESTION},
+    "converse_api:message-ticket": {"POST": OWN_ROW},
+    "converse_api:usage": {"GET": (403, 200, 200, 200)},
     "converse_stream:follow": {"GET": OWN_ROW},
     "converse_stream:cancel": {"POST": OWN_ROW},
 }
+NO_ROW = ("converse_api:conversation-list", "converse_api:usage")
+RESTORE = "converse_api:conversation-restore"
+WITH_HEAD = ("list", "detail", "usage")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CASES = [
     pytest.param(route, method, role, status, id=f"{route} {method} {role}")
@@ -31,7 +45,7 @@ FORBIDDEN_METHODS = [
     pytest.param(route, method, id=f"{route} {method}")
     for route, methods in MATRIX.items()
     for method in METHODS
-    if method not in methods and not (method == "HEAD" and "GET" in methods and route.endswith(("list", "detail")))
+    if method not in methods and not (method == "HEAD" and "GET" in methods and route.endswith(WITH_HEAD))
 ]
 
 
@@ -43,23 +57,32 @@ def routes() -> set[str]:
 
 
 @pytest.fixture
-def message(conversation):
-    conversation.add_user_message("Hi")
-    return answered(conversation)
+def messages(conversation):
+    """Return a question and its answer."""
+    answer = conversation.ask("Hi")
+    return {"question": answer.parent, "answer": answer}
+
+
+BODIES = {
+    "message-list": {"content": "Hello"},
+    "message-edit": {"content": "Hello"},
+    "conversation-detail": {"title": "Hello"},
+}
 
 
 @pytest.fixture
-def call(owner, stranger, message):
+def call(owner, stranger, messages):
     people = {"stranger": stranger, "staff": person("staff", is_staff=True), "owner": owner, "anonymous": None}
 
     def call(route: str, method: str, role: str, pk: object = None):
         client = Client()
         if people[role] is not None:
             client.force_login(people[role])
-        about = message.conversation_id if route.endswith(("conversation-detail", "message-list")) else message.pk
-        path = reverse(route, args=[] if route.endswith("conversation-list") else [pk or about])
-        body = '{"content": "Hello"}' if route.endswith("message-list") else ""
-        return client.generic(method, path, data=body, content_type="application/json")
+        message = messages["question" if route.endswith("edit") else "answer"]
+        about = message.conversation_id if "conversation-" in route or route.endswith("message-list") else message.pk
+        path = reverse(route, args=[] if route in NO_ROW else [pk or about])
+        body = BODIES.get(route.partition(":")[2], {}) if method in ("POST", "PATCH") else {}
+        return client.generic(method, path, data=json.dumps(body), content_type="application/json")
 
     return call
 
@@ -92,7 +115,7 @@ def test_what_is_not_mine_looks_exactly_like_what_does_not_exist(call, route, me
 
 @pytest.mark.parametrize(
     ("route", "method"),
-    [(route, method) for route in MATRIX for method in MATRIX[route] if not route.endswith("conversation-list")],
+    [(route, method) for route in MATRIX for method in MATRIX[route] if route not in (*NO_ROW, RESTORE)],
 )
 def test_a_deleted_conversation_is_gone_for_its_owner_too(call, conversation, route, method):
     Conversation.objects.filter(pk=conversation.pk).update(deleted_at=timezone.now())
@@ -118,8 +141,23 @@ def test_a_system_message_is_shown_to_nobody(call, conversation, route, method):
     assert response.status_code in (404, 405)
 
 
-def test_a_refused_call_changes_nothing(call, message):
-    for role in ("anonymous", "stranger", "staff"):
-        call("converse_api:message-list", "POST", role)
+@pytest.mark.parametrize("role", ["anonymous", "stranger", "staff"])
+def test_a_refused_call_changes_nothing(call, conversation, role):
+    before = list(Message.objects.order_by("pk").values()), Conversation.objects.values().get()
 
-    assert Message.objects.count() == 2
+    for route, methods in MATRIX.items():
+        for method in methods:
+            if route not in NO_ROW:
+                call(route, method, role)
+
+    assert (list(Message.objects.order_by("pk").values()), Conversation.objects.values().get()) == before
+
+
+def test_nobody_restores_what_somebody_else_has_deleted(call, conversation):
+    conversation.soft_delete()
+
+    for role in ("anonymous", "stranger", "staff"):
+        assert call(RESTORE, "POST", role).status_code in (403, 404)
+
+    conversation.refresh_from_db()
+    assert conversation.deleted_at is not None

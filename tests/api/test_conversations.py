@@ -16,6 +16,7 @@ def test_opening_one_answers_with_what_its_owner_may_know(client, owner):
         "id": str(opened.pk),
         "title": "Trip",
         "model": "echo",
+        "options": {},
         "metadata": {},
         "created_at": response.json()["created_at"],
         "updated_at": response.json()["updated_at"],
@@ -46,7 +47,7 @@ def test_a_system_prompt_is_kept_and_never_sent_back(client):
 
 
 @pytest.mark.parametrize(
-    "field", ["owner", "owner_id", "role", "id", "created_at", "options", "last_number", "x" * 500]
+    "field", ["owner", "owner_id", "role", "id", "created_at", "deleted_at", "last_number", "x" * 500]
 )
 def test_a_field_that_clients_cannot_set_is_refused_by_name(client, field):
     response = client.post(PATH, {field: "1"}, format="json")

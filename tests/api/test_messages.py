@@ -73,8 +73,8 @@ def test_what_cannot_be_asked_is_an_error_with_a_code(client, path, settings, fi
     assert not Message.objects.exists()
 
 
-@pytest.mark.parametrize("field", ["role", "owner", "number", "status", "parent", "metadata", "interrupt", "options"])
-def test_a_client_decides_on_content_and_model_only(client, path, field):
+@pytest.mark.parametrize("field", ["role", "owner", "number", "status", "beside", "metadata", "source", "client_key"])
+def test_a_client_decides_on_nothing_else(client, path, field):
     response = ask(client, path, **{field: "assistant"})
 
     assert (response.status_code, response.json()) == (400, {field: ["Unknown field."]})
@@ -82,12 +82,16 @@ def test_a_client_decides_on_content_and_model_only(client, path, field):
 
 
 def test_asking_while_an_answer_is_live_is_a_conflict_that_changes_nothing(client, path, conversation):
-    with conversation.start_stream():
+    with conversation.start_stream() as stream:
         response = ask(client, path)
 
     assert response.status_code == 409
     assert response.json() == {
-        "error": {"code": "busy", "message": "An answer is still being written in this conversation."}
+        "error": {
+            "code": "busy",
+            "message": "An answer is still being written in this conversation.",
+            "live_message": str(stream.message.pk),
+        }
     }
     assert Message.objects.count() == 1
 
