@@ -35,6 +35,7 @@ _DECISIVE: Mapping[str, type[exceptions.ProviderError]] = {
     "context_length_exceeded": exceptions.ContextTooLong,
     "content_filter": exceptions.ContentFiltered,
     "content_policy_violation": exceptions.ContentFiltered,
+    "image_content_policy_violation": exceptions.ContentFiltered,
     "invalid_api_key": exceptions.AuthenticationFailed,
     "model_not_found": exceptions.ModelNotFound,
 }
@@ -47,9 +48,15 @@ _BY_WORD: Mapping[str, type[exceptions.ProviderError]] = {
     "rate_limit_exceeded": exceptions.RateLimited,
     "overloaded_error": exceptions.Overloaded,
     "capacity_exceeded": exceptions.Overloaded,
+    "server_is_overloaded": exceptions.Overloaded,
+    "slow_down": exceptions.Overloaded,
     "timeout_error": exceptions.ProviderTimeout,
     "invalid_request_error": exceptions.BadRequest,
+    "invalid_prompt": exceptions.BadRequest,
 }
+_ABOUT_A_FILE = re.compile("(invalid|unsupported|empty|failed_to_download)_.*(image|file)|image_")
+"""Codes that complain of what was sent along: there are a dozen of them."""
+_TRY_AGAIN = re.compile(r"try again in (?:(\d{1,6})h)?(?:(\d{1,6})m(?!s))?(?:([\d.]{1,20})(m?)s)?", re.IGNORECASE)
 _BY_MESSAGE: tuple[tuple[re.Pattern[str], type[exceptions.ProviderError]], ...] = (
     (re.compile("context (length|window)|prompt (is )?too long", re.IGNORECASE), exceptions.ContextTooLong),
     (re.compile("incorrect api key|api key not valid", re.IGNORECASE), exceptions.AuthenticationFailed),
@@ -125,6 +132,8 @@ def _class_of(complaint: _Complaint, status: int | None) -> type[exceptions.Prov
                 return error
     if status is not None and status >= 400:
         return _BY_STATUS.get(status, exceptions.BadRequest if status < 500 else exceptions.ServerError)
+    if any(_ABOUT_A_FILE.match(word) for word in complaint.words):
+        return exceptions.BadRequest
     return next((_BY_WORD[word] for word in complaint.words if word in _BY_WORD), exceptions.ServerError)
 
 
@@ -149,12 +158,13 @@ def _complaint(payload: object) -> _Complaint:
     metadata = facts.get("metadata")
     upstream = metadata if isinstance(metadata, Mapping) else {}
     codes = (facts.get("code"), facts.get("type"), facts.get("status"))
-    delay = _retry_delay(facts.get("details"))
+    sentence = ": ".join(filter(None, (str(message or "no reason given"), _raw(upstream.get("raw")))))
+    delays = (_retry_delay(facts.get("details")), _until_reset(upstream.get("headers")), _said_delay(sentence))
     return _Complaint(
-        message=": ".join(filter(None, (str(message or "no reason given"), _raw(upstream.get("raw"))))),
+        message=sentence,
         words=tuple(code for code in codes if isinstance(code, str) and code),
         status=_http_status(facts.get("status_code")) or _http_status(facts.get("code")),
-        retry_after=_until_reset(upstream.get("headers")) if delay is None else delay,
+        retry_after=next((delay for delay in delays if delay is not None), None),
     )
 
 
@@ -180,6 +190,18 @@ def _retry_delay(details: object) -> float | None:
         if isinstance(delay, str):
             return _seconds(delay.removesuffix("s"))
     return None
+
+
+def _said_delay(message: str) -> float | None:
+    # OpenAI's way within an event stream, which has no headers of its own.
+    found = _TRY_AGAIN.search(message)
+    if not found or not any(found.groups()):
+        return None
+    hours, minutes, number, milli = found.groups()
+    seconds = _seconds(number or "0")
+    if seconds is None:
+        return None
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + (seconds / 1000 if milli else seconds)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
