@@ -38,6 +38,10 @@ def _limit(value: object) -> bool:
     return value is None or _positive_int(value)
 
 
+def _count(value: object) -> bool:
+    return isinstance(value, int) and _not_negative(value)
+
+
 def _names(value: object) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(isinstance(name, str) for name in value)
 
@@ -65,6 +69,7 @@ EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "DEFAULT_OPTIONS": (lambda value: isinstance(value, Mapping), "a dict"),
     "PROVIDERS": (lambda value: isinstance(value, Mapping), "a dict"),
     "DIALECTS": (_paths, "a dict of dotted paths by name"),
+    "RETRIES": (_count, "a whole number, 0 or more"),
     "FLUSH_INTERVAL": (_positive, "a positive number of seconds"),
     "POLL_INTERVAL": (_positive, "a positive number of seconds"),
     "LEASE": (_positive, "a positive number of seconds"),
@@ -146,7 +151,7 @@ def _providers() -> Iterator[CheckMessage]:
     said = set()
     for model in (*settings.PROVIDERS, settings.DEFAULT_MODEL):
         try:
-            registry.provider(model)
+            registry.chain(model)
         except (ImproperlyConfigured, UnknownModel) as error:
             said.add(str(error))
     yield from (Warning(message, id="converse_stream.W002") for message in sorted(said))

@@ -32,7 +32,8 @@ _FOR_ALL = frozenset({"class", "model", "options"})
 def chain(model: Model | None = None, **options: Any) -> tuple[Provider, ...]:
     """Return the providers to ask in turn; without any named, those of DEFAULT_MODEL. See `provider`."""
     named = model or settings.DEFAULT_MODEL
-    return tuple(provider(each, **options) for each in (named if isinstance(named, list | tuple) else (named,)))
+    names = named if isinstance(named, list | tuple) and named else (named,)
+    return tuple(provider(name, **options) for name in names)
 
 
 def provider(model: str | Provider | None = None, **options: Any) -> Provider:
@@ -46,7 +47,7 @@ def provider(model: str | Provider | None = None, **options: Any) -> Provider:
         return _with_options(model, model.model, options)
     named = model or settings.DEFAULT_MODEL
     if isinstance(named, list | tuple):
-        named = named[0]
+        named = named[0] if named else ""
     if isinstance(named, Provider):
         return _with_options(named, named.model, options)
     name, _, model_name = str(named).partition(":")

@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from converse_stream.admin.attempts import AttemptTable
 from converse_stream.admin.base import Inspection
 from converse_stream.admin.cells import (
     EMPTY,
@@ -36,9 +37,10 @@ class MessageAdmin(Inspection):
     )
     id_columns = ("pk", "conversation_id")
     actions = None
+    inlines = (AttemptTable,)
     list_display = (
         *("name", "conversation_name", "owner_name", "status", "provider", "model"),
-        *("delta_count", "committed_length", "seconds", "tokens", "error_code", "created_at"),
+        *("delta_count", "committed_length", "seconds", "tokens", "cost", "error_code", "created_at"),
     )
     list_select_related = ("conversation__owner",)
     list_filter = ("status", ProviderFilter, ModelFilter, ErrorFilter, "created_at")
