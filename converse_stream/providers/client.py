@@ -69,9 +69,11 @@ class Reply:
         return self
 
     async def __anext__(self) -> bytes:
-        with _translated(self._host, body=True):
-            async with self._deadlines.limit():
+        try:
+            with self._deadlines:
                 return await anext(self._raw)
+        except httpx.RequestError as error:
+            raise translate(error, self._host, body=True) from error
 
     async def read(self, limit: int = MAX_ERROR_BODY) -> bytes:
         """Return at most `limit` bytes of the body, or what could be had of it before the connection broke."""
@@ -114,25 +116,29 @@ async def post(
     """
     content, host = _encode(payload), urlsplit(url).hostname or ""
     deadlines = Deadlines(timeouts)
-    with _translated(host):
-        client = _client()
-        request = client.build_request(
-            "POST",
-            url,
-            content=content,
-            headers={name: value.reveal() if isinstance(value, Secret) else value for name, value in headers.items()},
-            timeout=httpx.Timeout(timeouts.idle, connect=timeouts.connect, pool=timeouts.connect),
-        )
-        async with deadlines.limit():
-            response = await client.send(request, stream=True)
     try:
-        reply = Reply(response, deadlines, host)
+        with _translated(host), deadlines:
+            response = await _client().send(_request(url, content, headers, timeouts), stream=True)
         try:
-            yield reply
+            reply = Reply(response, deadlines, host)
+            try:
+                yield reply
+            finally:
+                await reply.aclose()
         finally:
-            await reply.aclose()
+            await response.aclose()
     finally:
-        await response.aclose()
+        deadlines.close()
+
+
+def _request(url: str, content: bytes, headers: Mapping[str, str | Secret], timeouts: Timeouts) -> httpx.Request:
+    return _client().build_request(
+        "POST",
+        url,
+        content=content,
+        headers={name: value.reveal() if isinstance(value, Secret) else value for name, value in headers.items()},
+        timeout=httpx.Timeout(timeouts.idle, connect=timeouts.connect, pool=timeouts.connect),
+    )
 
 
 def _encode(payload: Mapping[str, Any]) -> bytes:
@@ -153,11 +159,11 @@ def translate(error: httpx.RequestError, host: str = "", *, body: bool = False) 
 
 
 @contextmanager
-def _translated(host: str, *, body: bool = False) -> Iterator[None]:
+def _translated(host: str) -> Iterator[None]:
     try:
         yield
     except httpx.RequestError as error:
-        raise translate(error, host, body=body) from error
+        raise translate(error, host) from error
     except httpx.InvalidURL as error:
         raise BadRequest("the base_url of the provider is not a URL") from error
 

@@ -1,9 +1,9 @@
 """How long to wait for a provider."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import TracebackType
 from typing import Any, Self
 
 from converse_stream.exceptions import ProviderTimeout
@@ -39,27 +39,63 @@ def _is_duration(seconds: object) -> bool:
 
 
 class Deadlines:
-    """The moments at which an answer is too late, counted from now on the running event loop's clock."""
+    """The moments at which an answer is too late, counted from now on the running event loop's clock.
+
+    `with deadlines:` around each wait raises ProviderTimeout in it when a deadline passes. One timer serves all
+    waits of an answer: a timeout of its own would cost each more than it takes to read a token.
+    """
 
     def __init__(self, timeouts: Timeouts) -> None:
-        self._clock = asyncio.get_running_loop().time
-        self._first_token = self._after(timeouts.first_token)
-        self._total = self._after(timeouts.total)
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
+        named = ((timeouts.first_token, "begun"), (timeouts.total, "finished"))
+        self._moments = sorted((now + seconds, what) for seconds, what in named if seconds is not None)
+        self._late = ""
+        self._waiting: asyncio.Task[Any] | None = None
+        self._interrupted: asyncio.Task[Any] | None = None
+        self._cancelling = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._has_begun = False
+        self._set_timer()
 
     def begun(self) -> None:
         """Say that the first token has arrived, so that its deadline no longer counts."""
-        self._first_token = None
+        if not self._has_begun:
+            self._has_begun = True
+            self._moments = [(when, what) for when, what in self._moments if what != "begun"]
+            self._set_timer()
 
-    @asynccontextmanager
-    async def limit(self) -> AsyncIterator[None]:
-        """Raise ProviderTimeout inside when a deadline passes. Never hold it over a yield: it cancels its task."""
-        named = ((self._first_token, "begun"), (self._total, "finished"))
-        when, what = min(((at, what) for at, what in named if at is not None), default=(None, ""))
-        try:
-            async with asyncio.timeout_at(when):
-                yield
-        except TimeoutError as error:
-            raise ProviderTimeout(f"the answer had not {what} at its deadline") from error
+    def close(self) -> None:
+        """Stop the clock."""
+        self._moments = []
+        self._set_timer()
 
-    def _after(self, seconds: float | None) -> float | None:
-        return None if seconds is None else self._clock() + seconds
+    def __enter__(self) -> None:
+        if self._late:
+            raise self._error()
+        self._waiting = asyncio.current_task()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._waiting = None
+        if self._interrupted is None:
+            return
+        task, self._interrupted = self._interrupted, None
+        # Somebody else may want the task to end as well; then it does.
+        if task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise self._error() from error
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._moments[0][0], self._pass) if self._moments else None
+
+    def _pass(self) -> None:
+        self._late = self._moments[0][1]
+        if self._waiting is not None:
+            self._interrupted, self._cancelling = self._waiting, self._waiting.cancelling()
+            self._waiting.cancel()
+
+    def _error(self) -> ProviderTimeout:
+        return ProviderTimeout(f"the answer had not {self._late} at its deadline")

@@ -13,7 +13,7 @@ from converse_stream.prompts import Prompt
 from converse_stream.providers import client, errors, keys
 from converse_stream.providers import options as known
 from converse_stream.providers.base import Provider
-from converse_stream.providers.codecs import Codec, Decoder
+from converse_stream.providers.codecs import Codec
 from converse_stream.providers.deadlines import Timeouts
 
 _NOT_A_STREAM = frozenset({"application/json", "text/html"})
@@ -70,11 +70,16 @@ class HTTPProvider(Provider):
             async with client.post(url, body, headers=self.headers(key), timeouts=self._timeouts) as reply:
                 await self._check(reply, stream=stream)
                 if stream:
-                    async for delta in _streamed(reply, decoder):
-                        yield delta
-                else:
-                    for delta in decoder.whole(await reply.whole()):
-                        yield delta
+                    # Not in a generator of its own: each costs something for every delta.
+                    async for piece in reply:
+                        for delta in decoder.feed(piece):
+                            yield delta
+                        if decoder.begun:
+                            reply.begun()
+                        if decoder.done:
+                            break
+                for delta in decoder.close() if stream else decoder.whole(await reply.whole()):
+                    yield delta
                 if decoder.error:
                     decoder.error.request_id = decoder.error.request_id or errors.request_id(reply.headers)
                     raise decoder.error
@@ -94,8 +99,8 @@ class HTTPProvider(Provider):
 
     def check(self, options: Mapping[str, Any]) -> None:
         """Raise InvalidOptions for options that cannot be asked for."""
-        codec = self._codec(options)
-        known.check(options, codec.options | known.OF_THE_CALL, self.name)
+        by_api = {api: codec.options for api, codec in self.apis.items()}
+        known.check(options, self._codec(options).options | known.OF_THE_CALL, self.name, by_api=by_api)
 
     async def key(self) -> keys.Secret:
         """Return the API key. Raise AuthenticationFailed where one is needed and there is none."""
@@ -135,18 +140,6 @@ class HTTPProvider(Provider):
         wrong = _NOT_A_STREAM if stream else _NOT_AN_ANSWER
         if reply.status != 200 or reply.content_type in wrong:
             raise self.refusal(reply.status, reply.headers, await reply.read())
-
-
-async def _streamed(reply: client.Reply, decoder: Decoder) -> AsyncIterator[Delta]:
-    async for piece in reply:
-        for delta in decoder.feed(piece):
-            yield delta
-        if decoder.begun:
-            reply.begun()
-        if decoder.done:
-            return
-    for delta in decoder.close():
-        yield delta
 
 
 def _is_streamed(prompt: Prompt) -> bool:
