@@ -58,6 +58,7 @@ async def test_between_two_waits_nobody_is_interrupted():
 
     await asyncio.sleep(0.01)  # a timer that is due later
 
+    assert deadlines._late
     assert asyncio.current_task().cancelling() == 0
 
 
