@@ -34,7 +34,7 @@ class TicketAuthentication(BaseAuthentication):
                 request.query_params["ticket"], salt=SALT, max_age=settings.TICKET_SECONDS
             )
             user = get_user_model()._default_manager.get(pk=user_id)
-        except (signing.BadSignature, ValueError, ValidationError, get_user_model().DoesNotExist) as error:
+        except (signing.BadSignature, TypeError, ValueError, ValidationError, get_user_model().DoesNotExist) as error:
             raise self._refusal() from error
         if message_id != str(request.parser_context["kwargs"]["pk"]) or not user.is_active:
             raise self._refusal()

@@ -101,5 +101,6 @@ def _sums(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
         known = [row[name] for row in rows if row[name] is not None]
         sums[name] = sum(known) if known else None
     if isinstance(sums["cost"], Decimal):
-        sums["cost"] = f"{sums['cost']:f}"
+        # SQLite adds decimals up as floats: to the places that the column has.
+        sums["cost"] = f"{sums['cost']:.8f}"
     return sums
