@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
-from importlib.util import find_spec
 from types import ModuleType
 
 from converse_stream.outcome import Outcome
@@ -20,10 +19,10 @@ _STEP = Decimal("0.00000001")
 @cache
 def load() -> ModuleType | None:
     """Import the package if it is there: it takes a moment, so not first on an event loop."""
-    if find_spec("genai_prices") is None:
+    try:
+        import genai_prices  # noqa: PLC0415 - optional, and it takes its time
+    except ImportError:
         return None
-    import genai_prices  # noqa: PLC0415 - optional, and the import takes its time
-
     return genai_prices
 
 

@@ -61,6 +61,8 @@ class Calls:
         self._spent += call.cost or 0
         pause = self._plan.go_on(error)
         if pause is None:
+            if error.retry_after:
+                error.args = (f"{error} (it asks to wait {error.retry_after:.0f} s)",)
             raise error
         level = logging.ERROR if error.code in _FOR_STAFF else logging.WARNING
         then = "asking again" if self._plan.provider is call.provider else f"asking {self._plan.provider.label}"
