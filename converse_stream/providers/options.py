@@ -6,6 +6,7 @@ Only what the caller set is sent; None is not set.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from converse_stream.exceptions import InvalidOptions
@@ -56,14 +57,24 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def check(options: Mapping[str, Any], takes: Iterable[str], provider: str) -> None:
-    """Raise InvalidOptions for an option that nobody knows, that `provider` does not take, or of the wrong kind."""
+def check(
+    options: Mapping[str, Any],
+    takes: Iterable[str],
+    provider: str,
+    *,
+    by_api: Mapping[str, Iterable[str]] = MappingProxyType({}),
+) -> None:
+    """Raise InvalidOptions for an option that nobody knows, that `provider` does not take, or of the wrong kind.
+
+    `by_api` holds what it takes in each of its formats, so that the error can name one that does.
+    """
     takes = frozenset(takes)
     for name, value in options.items():
-        if name not in takes:
+        if name not in _KINDS or (name not in takes and value is not None):
             known = ", ".join(sorted(takes))
             what = f"does not take the option {name!r}" if name in _KINDS else f"knows no option {name!r}"
-            raise InvalidOptions(f"the provider {provider!r} {what}; it takes {known}, and others in 'extra'")
+            hint = "".join(f" (with api={api!r} it does)" for api, others in by_api.items() if name in others)
+            raise InvalidOptions(f"the provider {provider!r} {what}{hint}; it takes {known}, and others in 'extra'")
         fits, kind = _KINDS[name]
         if value is not None and not fits(value):
             raise InvalidOptions(f"the option {name!r} must be {kind}, not {value!r}")

@@ -1,16 +1,18 @@
 """The provider `openai`, and servers that speak its format, over real sockets."""
 
 import asyncio
+import json
 import threading
 from typing import Any
 
 import pytest
 
-from converse_stream.events import Finish, Reasoning, Served, Text, ToolCall, Usage
+from converse_stream.events import Finish, Reasoning, Served, State, Text, ToolCall, Usage
 from converse_stream.exceptions import (
     AuthenticationFailed,
     BadRequest,
     ProtocolError,
+    ProviderError,
     ProviderTimeout,
     QuotaExceeded,
     RateLimited,
@@ -28,6 +30,14 @@ HELLO = (
     b'data: {"id":"r1","model":"m1","choices":[{"index":0,"delta":{"content":" you"}}]}\n\n'
     b'data: {"id":"r1","model":"m1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
     b"data: [DONE]\n\n"
+)
+RESPONSE = (
+    b'data: {"type":"response.created","response":{"id":"r1","model":"m1","status":"in_progress"}}\n\n'
+    b'data: {"type":"response.output_text.delta","delta":"Hello"}\n\n'
+    b'data: {"type":"response.output_text.delta","delta":" you"}\n\n'
+    b'data: {"type":"response.completed","response":{"id":"r1","model":"m1","status":"completed",'
+    b'"output":[{"type":"message","content":[{"type":"output_text","text":"Hello you"}]}],'
+    b'"usage":{"input_tokens":3,"output_tokens":2}}}\n\n'
 )
 HI = ({"role": "user", "content": "hi"},)
 
@@ -301,15 +311,128 @@ def test_openai_itself_is_where_nothing_else_is_said():
     provider = OpenAI("openai")
 
     address, _body = provider.request(provider.prompt(HI))
-    assert address == "https://api.openai.com/v1/chat/completions"
+    assert address == "https://api.openai.com/v1/responses"
     assert provider.model == "gpt-6-luna"
 
 
+@pytest.mark.parametrize(
+    ("url", "api", "path"),
+    [
+        ("https://api.openai.com/v1", None, "/responses"),
+        ("https://eu.api.openai.com/v1", None, "/responses"),
+        ("https://api.openai.com/v1", "chat", "/chat/completions"),
+        ("https://gateway.example/v1", None, "/chat/completions"),
+        ("https://api.openai.com.example/v1", None, "/chat/completions"),
+        ("https://gateway.example/v1", "responses", "/responses"),
+    ],
+)
+def test_openai_itself_is_asked_for_responses_and_a_gateway_for_chat_completions(url, api, path):
+    in_the_config = openai(url, **({"api": api} if api else {}))
+    in_the_call = openai(url)
+    prompts = in_the_config.prompt(HI), in_the_call.prompt(HI, {"api": api} if api else {})
+
+    addresses = [each.request(prompt)[0] for each, prompt in zip((in_the_config, in_the_call), prompts, strict=True)]
+
+    assert addresses == [url + path] * 2
+
+
 def test_max_tokens_has_another_name_at_openai():
-    prompt = Prompt(to_messages(HI), "m", {"max_tokens": 5})
+    prompt = Prompt(to_messages(HI), "m", {"max_tokens": 5, "api": "chat"})
 
     assert openai().request(prompt)[1]["max_completion_tokens"] == 5
     assert openai("http://localhost:8000/v1/").request(prompt)[1]["max_tokens"] == 5
+
+
+@pytest.mark.parametrize(
+    ("model", "reasons"),
+    [
+        ("gpt-6-luna", True),
+        ("o3", True),
+        ("gpt-5-2025-08-07", True),
+        ("gpt-4o-mini", False),
+        ("gpt-4.1-2025-04-14", False),
+        ("ft:gpt-4o:site::id", False),
+        ("openai/gpt-4.1", False),
+        ("chatgpt-4o-latest", False),
+        ("gpt-5-chat-latest", False),
+        ("gpt-5.2-chat", False),
+    ],
+)
+def test_only_models_that_reason_are_asked_for_their_reasoning(model, reasons):
+    _address, body = openai().request(Prompt(to_messages(HI), model))
+
+    assert body["store"] is False
+    assert ("include" in body) is reasons
+
+
+async def test_a_response_arrives_with_everything_that_belongs_to_it():
+    with ReplayServer(RESPONSE) as server:
+        deltas = await answer(openai(server.url, api="responses"), max_tokens=99, reasoning="low")
+        (request,) = server.requests
+
+    assert deltas == [Served("m1", "r1"), Text("Hello"), Text(" you"), Usage(3, 2), Finish("stop", "completed")]
+    assert request.path == "/v1/responses"
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.json == {
+        "model": "gpt-6-luna",
+        "input": [{"role": "user", "content": "hi"}],
+        "stream": True,
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+        "max_output_tokens": 99,
+        "reasoning": {"effort": "low"},
+    }
+
+
+@pytest.mark.parametrize("recording", recordings(streams=True, provider="openai", api="responses"))
+@pytest.mark.parametrize("pieces", [None, 7])
+async def test_a_recorded_response_says_the_same_over_a_socket(recording, pieces):
+    said, error = [], None
+    with ReplayServer(recording.path, pieces=pieces) as server:
+        try:
+            async for delta in openai(server.url, api="responses").astream(HI):
+                said.append(delta)
+        except ProviderError as caught:
+            error = caught
+
+    assert joined(said, Text) == recording.expected["text"] + recording.expected["refusal"]
+    assert (error is None) == (recording.expected["error"] is None)
+    assert error is None or recording.expected["error"]["message_contains"] in str(error)
+
+
+async def test_a_response_that_is_not_streamed_says_the_same():
+    body = json.dumps(json.loads(RESPONSE.rsplit(b"data: ", 1)[1])["response"]).encode()
+    with ReplayServer(body, content_type="application/json") as server:
+        deltas = await answer(openai(server.url, api="responses"), stream=False)
+        (request,) = server.requests
+
+    assert "".join(delta.text for delta in deltas if isinstance(delta, Text)) == "Hello you"
+    assert deltas[-2:] == [Usage(3, 2), Finish("stop", "completed")]
+    assert request.json["stream"] is False
+
+
+async def test_a_response_that_is_refused_is_the_same_error_without_the_key():
+    body = b'{"error":{"message":"Incorrect API key provided: %s","code":"invalid_api_key"}}' % KEY.encode()
+    reply = ReplayServer(body, status=401, content_type="application/json")
+    with reply as server, pytest.raises(AuthenticationFailed) as caught:
+        await answer(openai(server.url, api="responses"))
+
+    assert KEY not in str(caught.value)
+
+
+async def test_what_a_model_left_with_its_answer_goes_back_to_it():
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "opaque"}
+    done = json.dumps({"type": "response.output_item.done", "output_index": 0, "item": thought}).encode()
+    with ReplayServer(b"data: " + done + b"\n\n" + RESPONSE) as server:
+        asked = openai(server.url, api="responses")
+        (state,) = [delta for delta in await answer(asked) if isinstance(delta, State)]
+        kept = {"type": "reasoning", "text": "", "state": [{"by": asked.label, "data": state.data}]}
+        said = {"role": "assistant", "parts": [kept, {"type": "text", "text": "Hello you"}]}
+        async for _ in asked.astream([*HI, said, *HI]):
+            pass
+        (_, request) = server.requests
+
+    assert request.json["input"][1:3] == [thought, {"role": "assistant", "content": "Hello you"}]
 
 
 async def test_an_answer_that_is_not_streamed_says_the_same():

@@ -139,7 +139,8 @@ def test_a_base_url_alone_is_a_compatible_server(configure):
         ({"temprature": 1}, "knows no option 'temprature'"),
         ({"temperature": "hot"}, "'temperature' must be a number"),
         ({"max_tokens": True}, "'max_tokens' must be an integer above 0"),
-        ({"stop": [1]}, "'stop' must be a text or a list of texts"),
+        ({"stop": [1], "api": "chat"}, "'stop' must be a text or a list of texts"),
+        ({"stop": "x"}, r"does not take the option 'stop' \(with api='chat' it does\)"),
         ({"api": "soap"}, "no api 'soap'"),
     ],
 )

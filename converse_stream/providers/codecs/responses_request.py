@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
+from mimetypes import guess_extension
 from typing import Any
 
 from converse_stream.exceptions import BadRequest
@@ -77,7 +78,8 @@ class ResponsesRequest(Codec):
             raise BadRequest(f"this provider takes no files of the type {media_type}")
         if part.get("url"):
             return {"type": "input_file", "file_url": part["url"]}
-        return {"type": "input_file", "filename": part.get("name") or "file", "file_data": address(part)}
+        name = part.get("name") or f"file{guess_extension(media_type) or ''}"
+        return {"type": "input_file", "filename": name, "file_data": address(part)}
 
     # What they have in common
 
