@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from converse_stream.api import conversations, exports, messages, streams, usage
+from converse_stream.api import ai_sdk, conversations, exports, messages, streams, usage
 
 app_name = "converse_api"
 
@@ -20,5 +20,10 @@ urlpatterns = [
     path("messages/<uuid:pk>/regenerate/", messages.MessageRegenerate.as_view(), name="message-regenerate"),
     path("messages/<uuid:pk>/edit/", messages.MessageEdit.as_view(), name="message-edit"),
     path("messages/<uuid:pk>/ticket/", streams.MessageTicket.as_view(), name="message-ticket"),
+    # Without a slash too: AI SDK's clients append theirs to the address they are given.
+    path("chat", ai_sdk.Chat.as_view()),
+    path("chat/", ai_sdk.Chat.as_view(), name="chat"),
+    path("chat/<str:chat>/stream", ai_sdk.ChatStream.as_view(), name="chat-stream"),
+    path("chat/<str:chat>/stop", ai_sdk.ChatStop.as_view(), name="chat-stop"),
     path("usage/", usage.Usage.as_view(), name="usage"),
 ]
