@@ -66,7 +66,8 @@ def _assert_ends(deltas: list[Delta], expected: dict[str, Any]) -> None:
     assert finish(deltas).reason in expected["finish_normalised"]
     assert finish(deltas).raw == (expected["finish_reason"] or "")
     usage = (only(deltas, Usage) or [Usage()])[0]
-    assert (usage.input_tokens, usage.output_tokens) == (expected["input_tokens"], expected["output_tokens"])
+    counted = (expected["input_tokens"], expected["output_tokens_incl_reasoning"])
+    assert (usage.input_tokens, usage.output_tokens) == counted
     assert usage.cached_tokens == expected.get("cached_tokens", usage.cached_tokens)
     assert usage.reasoning_tokens == expected.get("reasoning_tokens", usage.reasoning_tokens)
     calls = only(deltas, ToolCall)

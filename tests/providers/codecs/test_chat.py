@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converse_stream.events import Delta, Finish, Reasoning, Served, Text, ToolCall, Usage
+from converse_stream.events import Delta, Finish, Served, Text, ToolCall, Usage
 from converse_stream.exceptions import BadRequest, Overloaded, ProtocolError, RateLimited, ServerError, Truncated
 from converse_stream.providers.codecs.chat import ChatDecoder
 from converse_stream.providers.deepseek import DeepSeekDecoder
 from converse_stream.providers.openrouter import OpenRouterDecoder
 from converse_stream.providers.xai import XAIDecoder
+from tests.providers.codecs.decoding import assert_same_however_cut, assert_says, finish, joined, only
+from tests.providers.codecs.decoding import decode as decode_as
 from tests.recordings import Recording, recordings
 
 STREAMS = recordings(streams=True)
@@ -25,9 +27,7 @@ def decoder_of(recording: Recording) -> type[ChatDecoder]:
 
 
 def decode(*pieces: bytes, kind: type[ChatDecoder] = ChatDecoder) -> tuple[list[Delta], Any]:
-    decoder = kind()
-    deltas = [delta for piece in pieces for delta in decoder.feed(piece)]
-    return [*deltas, *decoder.close()], decoder.error
+    return decode_as(kind, *pieces)
 
 
 def stream(*events: Any, done: bool = True) -> bytes:
@@ -49,73 +49,14 @@ def fragment(index: int | None = 0, id: Any = None, name: str | None = None, arg
     return {"id": id, "function": function} if index is None else {"index": index, "id": id, "function": function}
 
 
-def joined(deltas: list[Delta], kind: type) -> str:
-    return "".join(delta.text for delta in deltas if isinstance(delta, kind))
-
-
-def only(deltas: list[Delta], kind: type) -> list[Any]:
-    return [delta for delta in deltas if isinstance(delta, kind)]
-
-
-def finish(deltas: list[Delta]) -> Finish:
-    (found,) = only(deltas, Finish)
-    return found
-
-
 @pytest.mark.parametrize("recording", STREAMS)
 def test_a_recording_says_what_its_sidecar_expects(recording):
-    expected = recording.expected
-
-    deltas, error = decode(recording.body, kind=decoder_of(recording))
-
-    assert joined(deltas, Text) == expected["text"] + (expected.get("refusal") or "")
-    assert joined(deltas, Reasoning) == expected["reasoning"]
-    models = [served.model for served in only(deltas, Served)]
-    assert models == ([expected["model"]] if expected["model"] else []) or models[0] in expected["model_accept"]
-    if expected["error"]:
-        assert_fails_as_expected(deltas, error, expected["error"])
-    else:
-        assert_ends_as_expected(deltas, error, expected)
-
-
-def assert_fails_as_expected(deltas, error, expected):
-    assert error.retryable is expected["retryable"]
-    assert error.status == expected["http_status"]
-    assert (expected["message_contains"] or "") in str(error)
-    assert isinstance(error, Truncated) is (expected["kind"] == "stream_truncated")
-    assert only(deltas, Finish | Usage) == []
-
-
-def assert_ends_as_expected(deltas, error, expected):
-    assert error is None
-    assert deltas[-1] == finish(deltas)
-    assert finish(deltas).reason in expected["finish_normalised"]
-    assert finish(deltas).raw == (expected["finish_reason"] or "")
-    usage = (only(deltas, Usage) or [Usage()])[0]
-    assert (usage.input_tokens, usage.output_tokens) == (
-        expected["input_tokens"],
-        expected["output_tokens_incl_reasoning"],
-    )
-    assert usage.cached_tokens == expected.get("cached_tokens", usage.cached_tokens)
-    assert usage.reasoning_tokens == expected.get("reasoning_tokens", usage.reasoning_tokens)
-    found = [(call.name, call.arguments) for call in only(deltas, ToolCall)]
-    assert found == [(call["name"], call["arguments"]) for call in expected["tool_calls"]]
-    ids = [call.id for call in only(deltas, ToolCall)]
-    assert all(ids)
-    assert len(set(ids)) == len(ids)
-    told = [call.get("id") or call_id for call, call_id in zip(expected["tool_calls"], ids, strict=True)]
-    assert ids == told
+    assert_says(decoder_of(recording), recording)
 
 
 @pytest.mark.parametrize("recording", STREAMS)
 def test_a_recording_is_the_same_however_it_was_cut(recording):
-    kind = decoder_of(recording)
-    results = {name: decode(*pieces, kind=kind) for name, pieces in recording.cuts().items()}
-
-    whole, error = results.pop("whole")
-    for deltas, other in results.values():
-        assert deltas == whole
-        assert (type(other), str(other)) == (type(error), str(error))
+    assert_same_however_cut(decoder_of(recording), recording)
 
 
 @pytest.mark.parametrize("recording", OUTSIDE)
