@@ -1,15 +1,13 @@
 """What a provider says when it refuses: an HTTP status, headers and a body in, one of our errors out."""
 
 import json
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from converse_stream import exceptions
 from converse_stream.cleaning import clean_text
+from converse_stream.providers import waits
 
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id")
 _MAX_MESSAGE = 500
@@ -23,6 +21,7 @@ _BY_STATUS: Mapping[int, type[exceptions.ProviderError]] = {
     408: exceptions.ProviderTimeout,
     429: exceptions.RateLimited,
     498: exceptions.Overloaded,
+    499: exceptions.ServerError,
     503: exceptions.Overloaded,
     504: exceptions.ProviderTimeout,
     529: exceptions.Overloaded,
@@ -37,6 +36,7 @@ _DECISIVE: Mapping[str, type[exceptions.ProviderError]] = {
     "content_policy_violation": exceptions.ContentFiltered,
     "image_content_policy_violation": exceptions.ContentFiltered,
     "invalid_api_key": exceptions.AuthenticationFailed,
+    "API_KEY_INVALID": exceptions.AuthenticationFailed,
     "model_not_found": exceptions.ModelNotFound,
 }
 # These are asked only when there is no status: DeepSeek answers 401 with the code invalid_request_error.
@@ -53,19 +53,27 @@ _BY_WORD: Mapping[str, type[exceptions.ProviderError]] = {
     "timeout_error": exceptions.ProviderTimeout,
     "invalid_request_error": exceptions.BadRequest,
     "invalid_prompt": exceptions.BadRequest,
+    "request_too_large": exceptions.BadRequest,
+    "billing_error": exceptions.QuotaExceeded,
+    "INVALID_ARGUMENT": exceptions.BadRequest,
+    "FAILED_PRECONDITION": exceptions.BadRequest,
+    "UNAUTHENTICATED": exceptions.AuthenticationFailed,
+    "PERMISSION_DENIED": exceptions.PermissionDenied,
+    "NOT_FOUND": exceptions.ModelNotFound,
+    "RESOURCE_EXHAUSTED": exceptions.RateLimited,
+    "UNAVAILABLE": exceptions.Overloaded,
+    "DEADLINE_EXCEEDED": exceptions.ProviderTimeout,
 }
 _ABOUT_A_FILE = re.compile("(invalid|unsupported|empty|failed_to_download)_.*(image|file)|image_")
 """Codes that complain of what was sent along: there are a dozen of them."""
-_TRY_AGAIN = re.compile(r"try again in (?:(\d{1,6})h)?(?:(\d{1,6})m(?!s))?(?:([\d.]{1,20})(m?)s)?", re.IGNORECASE)
+_TOO_LONG = "context (length|window|limit)|prompt (is )?too long|token count.{0,40} exceeds the maximum"
 _BY_MESSAGE: tuple[tuple[re.Pattern[str], type[exceptions.ProviderError]], ...] = (
-    (re.compile("context (length|window)|prompt (is )?too long", re.IGNORECASE), exceptions.ContextTooLong),
+    (re.compile(_TOO_LONG, re.IGNORECASE), exceptions.ContextTooLong),
     (re.compile("incorrect api key|api key not valid", re.IGNORECASE), exceptions.AuthenticationFailed),
     (re.compile("violates usage guidelines|input was flagged", re.IGNORECASE), exceptions.ContentFiltered),
     (re.compile("spend(ing)? limit|API usage limits|credit balance is too low", re.I), exceptions.QuotaExceeded),
 )
 _MESSAGE_DECIDES = frozenset({400, 403, 413, 422, 429, None})
-_EARLIEST_IN_MILLISECONDS = 1e12
-"""A reset that is larger is a moment (2001 or later) in milliseconds; others count seconds, or in other ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +113,15 @@ def request_id(headers: Mapping[str, str]) -> str:
 
 
 def is_error(payload: object) -> bool:
-    """Return whether a decoded event or body is one of the known error shapes."""
+    """Return whether a decoded event or body is one of the known error shapes, or a list that begins with one."""
+    payload = payload[0] if isinstance(payload, list) and payload else payload
     return isinstance(payload, Mapping) and bool(payload.get("error") or payload.get("object") == "error")
 
 
 def _build(
     complaint: _Complaint, kind_status: int | None, headers: Mapping[str, str], status: int, prefix: str = ""
 ) -> exceptions.ProviderError:
-    wait = _retry_after(headers)
+    wait = waits.in_headers(headers)
     word = f" ({complaint.words[0]})" if complaint.words else ""
     return _class_of(complaint, kind_status)(
         clean_text(f"{prefix}{complaint.message[:_MAX_MESSAGE]}{word}"),
@@ -157,9 +166,10 @@ def _complaint(payload: object) -> _Complaint:
     message = facts.get("message") or (inner if isinstance(inner, str) else None) or _detail(facts.get("detail"))
     metadata = facts.get("metadata")
     upstream = metadata if isinstance(metadata, Mapping) else {}
-    codes = (facts.get("code"), facts.get("type"), facts.get("status"))
+    codes = (facts.get("code"), facts.get("type"), facts.get("status"), *_reasons(facts.get("details")))
     sentence = ": ".join(filter(None, (str(message or "no reason given"), _raw(upstream.get("raw")))))
-    delays = (_retry_delay(facts.get("details")), _until_reset(upstream.get("headers")), _said_delay(sentence))
+    details = facts.get("details")
+    delays = (waits.in_details(details), waits.until_reset(upstream.get("headers")), waits.in_words(sentence))
     return _Complaint(
         message=sentence,
         words=tuple(code for code in codes if isinstance(code, str) and code),
@@ -173,6 +183,13 @@ def _raw(raw: object) -> str:
     return raw[:_MAX_SNIPPET] if isinstance(raw, str) else ""
 
 
+def _reasons(details: object) -> Iterator[object]:
+    # Google's way: a key that is not valid is no more than an INVALID_ARGUMENT otherwise.
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, Mapping):
+            yield detail.get("reason")
+
+
 def _detail(detail: object) -> str:
     if isinstance(detail, list):
         return "; ".join(str(item.get("msg", "")) if isinstance(item, Mapping) else str(item) for item in detail)
@@ -181,58 +198,3 @@ def _detail(detail: object) -> str:
 
 def _http_status(value: object) -> int | None:
     return value if isinstance(value, int) and 400 <= value < 600 else None
-
-
-def _retry_delay(details: object) -> float | None:
-    # Google's RetryInfo: it sends no Retry-After header.
-    for detail in details if isinstance(details, list) else ():
-        delay = detail.get("retryDelay") if isinstance(detail, Mapping) else None
-        if isinstance(delay, str):
-            return _seconds(delay.removesuffix("s"))
-    return None
-
-
-def _said_delay(message: str) -> float | None:
-    # OpenAI's way within an event stream, which has no headers of its own.
-    found = _TRY_AGAIN.search(message)
-    if not found or not any(found.groups()):
-        return None
-    hours, minutes, number, milli = found.groups()
-    seconds = _seconds(number or "0")
-    if seconds is None:
-        return None
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + (seconds / 1000 if milli else seconds)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    milliseconds = _seconds(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after", "")
-    return (_until(value) if "," in value else _seconds(value)) if value else _until_reset(headers)
-
-
-def _until_reset(headers: object) -> float | None:
-    # OpenRouter's way, in the headers or in the body.
-    for name, value in headers.items() if isinstance(headers, Mapping) else ():
-        moment = _seconds(str(value)) if str(name).lower() == "x-ratelimit-reset" else None
-        if moment is not None and moment >= _EARLIEST_IN_MILLISECONDS:
-            return max(0.0, moment / 1000 - datetime.now(UTC).timestamp())
-    return None
-
-
-def _until(date: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(date)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None

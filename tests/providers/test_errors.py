@@ -57,6 +57,7 @@ def test_a_recorded_refusal_has_its_kind_and_keeps_its_message(recording):
         (422, "bad_request"),
         (429, "rate_limit"),
         (498, "overloaded"),
+        (499, "server"),
         (500, "server"),
         (502, "server"),
         (503, "overloaded"),
@@ -80,7 +81,12 @@ def test_a_status_alone_tells_the_kind(status, code):
         (400, "model_not_found", "not_found"),
         (400, "invalid_api_key", "auth"),
         (401, "invalid_request_error", "auth"),
+        (400, "API_KEY_INVALID", "auth"),
         (200, "overloaded_error", "overloaded"),
+        (200, "billing_error", "quota"),
+        (200, "request_too_large", "bad_request"),
+        (200, "UNAVAILABLE", "overloaded"),
+        (200, "RESOURCE_EXHAUSTED", "rate_limit"),
         (200, "timeout_error", "timeout"),
         (200, "never_heard_of", "server"),
     ],
@@ -182,12 +188,23 @@ def test_what_the_provider_behind_a_gateway_said_is_told_too():
         (400, "Your credit balance is too low to access the API", "quota"),
         (403, "Your team has reached its monthly spending limit", "quota"),
         (403, "openai/x requires moderation. Your input was flagged", "content_filter"),
+        (400, "input length and `max_tokens` exceed context limit: 9 + 9 > 10", "context_length"),
+        (400, "The input token count (12) exceeds the maximum number of tokens allowed (10)", "context_length"),
         (429, "Slow down", "rate_limit"),
         (403, "You may not", "permission"),
     ],
 )
 def test_a_message_that_says_more_than_the_status_decides(status, message, code):
     assert error(status, {"error": {"message": message}}).code == code
+
+
+def test_the_reason_in_the_details_decides_and_a_list_of_one_is_read():
+    details = [{"@type": "Help"}, {"reason": "API_KEY_INVALID"}]
+    body = [{"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT", "details": details}}]
+
+    assert error(400, body).code == "auth"
+    assert errors.is_error(body)
+    assert not errors.is_error([])
 
 
 @pytest.mark.parametrize("name", errors.REQUEST_ID_HEADERS)
