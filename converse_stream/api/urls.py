@@ -1,8 +1,10 @@
 """The REST paths: `path("api/", include("converse_stream.api.urls"))`."""
 
+from importlib.util import find_spec
+
 from django.urls import path
 
-from converse_stream.api import ai_sdk, conversations, exports, messages, streams, usage
+from converse_stream.api import ai_sdk, conversations, exports, messages, openai, streams, usage
 
 app_name = "converse_api"
 
@@ -25,5 +27,11 @@ urlpatterns = [
     path("chat/", ai_sdk.Chat.as_view(), name="chat"),
     path("chat/<str:chat>/stream", ai_sdk.ChatStream.as_view(), name="chat-stream"),
     path("chat/<str:chat>/stop", ai_sdk.ChatStop.as_view(), name="chat-stop"),
+    path("v1/chat/completions", openai.ChatCompletions.as_view(), name="openai-chat-completions"),
+    path("v1/models", openai.Models.as_view(), name="openai-models"),
     path("usage/", usage.Usage.as_view(), name="usage"),
 ]
+if find_spec("drf_spectacular"):
+    from converse_stream.api.schema import Schema
+
+    urlpatterns.append(path("schema/", Schema.as_view(), name="schema"))
