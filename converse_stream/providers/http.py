@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -66,7 +67,7 @@ class HTTPProvider(Provider):
         """Yield the answer as it arrives; see Provider.deltas."""
         (url, body), key = self.request(prompt), await self.key()
         decoder, stream = self._codec(prompt.options).decoder(), _is_streamed(prompt)
-        with keys.redacted(key, *self._headers.values()):
+        with keys.redacted(key, *self._headers.values()), self.explained():
             async with client.post(url, body, headers=self.headers(key), timeouts=self._timeouts) as reply:
                 await self._check(reply, stream=stream)
                 if stream:
@@ -124,6 +125,10 @@ class HTTPProvider(Provider):
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         """Return the error of a response that is no answer."""
         return errors.from_response(status, headers, body)
+
+    def explained(self) -> AbstractContextManager[None]:
+        """Return what the errors of an exchange pass through, for a provider that has something to add to them."""
+        return nullcontext()
 
     async def disconnect(self) -> None:
         """Close the HTTP client of the running event loop."""

@@ -133,7 +133,7 @@ class ChatRequest(Codec):
     def _answer(self, message: PromptMessage, with_tools: bool) -> Iterator[dict[str, Any]]:
         """Yield an answer of ours, which holds all its tool steps, as the several messages that it was."""
         results = {part["id"]: part for part in message.parts if part["type"] == "tool_result"}
-        for step in _steps(message.parts):
+        for step in steps(message.parts):
             sent: dict[str, Any] = {"role": "assistant", "content": "".join(step.texts) or None}
             if step.calls:
                 sent["tool_calls"] = [self._call(call) for call in step.calls]
@@ -156,7 +156,8 @@ def _named(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"strict": True, **named}
 
 
-def _steps(parts: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
+def steps(parts: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
+    """Yield the steps of an answer of ours; the last may be empty."""
     step = Step()
     for part in parts:
         if part["type"] == "tool_result":

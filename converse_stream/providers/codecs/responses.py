@@ -14,7 +14,7 @@ from converse_stream.providers.codecs.base import EventStreamDecoder
 from converse_stream.providers.codecs.output_items import OutputCalls
 from converse_stream.providers.codecs.responses_request import ResponsesRequest
 from converse_stream.providers.codecs.sse import MAX_EVENT_BYTES, ServerSentEvent
-from converse_stream.providers.codecs.values import at, count, items, mapping, name, parsed, text
+from converse_stream.providers.codecs.values import at, count, is_shallow, items, mapping, name, parsed, text
 
 _DONE = "[DONE]"
 _LONGEST_REASON = 60
@@ -111,7 +111,7 @@ class ResponsesDecoder(EventStreamDecoder):
         if kind == "message" and item.get("phase") and (said or kind in self._streamed):
             yield State("text", {"phase": name(item["phase"])})
         # Of reasoning that is neither encrypted nor told in full, the server remembers nothing.
-        if kind == "reasoning" and (item.get("encrypted_content") or item.get("content")):
+        if kind == "reasoning" and (item.get("encrypted_content") or item.get("content")) and is_shallow(item):
             yield from self._calls.kept(State("reasoning", item))
         self._streamed.discard(kind)
 
