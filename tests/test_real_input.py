@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from converse_stream import registry
+from converse_stream.exceptions import BY_CODE
 from converse_stream.models import Attempt, Conversation, Message, Status
 from converse_stream.testing import Follower, ReplayServer
 from tests.recordings import Recording, recordings
@@ -13,54 +15,119 @@ from tests.waiting import finished_attempt
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KEY = "sk-canary-0123456789"
+APIS = {
+    "chat_completions": "chat",
+    "responses": "responses",
+    "messages": "messages",
+    "generate_content": "generate_content",
+    "ollama_chat": "native",
+}
+"""Our name for each API that a sidecar tells of."""
 
 
 @pytest.fixture
 def provider(settings: Any):
-    def point_at(server: ReplayServer) -> None:
-        settings.CONVERSE_STREAM = {"PROVIDERS": {"openai": {"api_key": KEY, "base_url": server.url}}, "RETRIES": 0}
+    def point_at(server: ReplayServer, name: str = "openai", api: str | None = "chat") -> None:
+        entry = {"api_key": KEY, "base_url": server.url, **({"api": api} if api else {})}
+        settings.CONVERSE_STREAM = {"PROVIDERS": {name: entry}, "RETRIES": 0}
 
     return point_at
 
 
-@pytest.mark.parametrize("recording", recordings(streams=True, provider="openai"))
+def every(*, streams: bool) -> list[Any]:
+    """Return the recordings of all the providers there are."""
+    found = [recording for api in APIS for recording in recordings(streams=streams, api=api)]
+    return found if streams else recordings(streams=False)
+
+
+def name_of(recording: Recording) -> str:
+    return recording.path.parent.name
+
+
+def input_tokens(recording: Recording) -> int | None:
+    """Return the tokens of the whole prompt: Anthropic counts those from its cache apart."""
+    counted: int | None = recording.expected["input_tokens"]
+    if name_of(recording) == "anthropic" and counted is not None:
+        counted += recording.expected["cached_tokens"] or 0
+    return counted
+
+
+def test_every_recorded_provider_is_one_of_ours() -> None:
+    recorded = {name_of(each.values[0]) for each in every(streams=True) if each.values[0]}
+
+    assert recorded <= set(registry.BUILT_IN)
+
+
+@pytest.mark.parametrize("recording", every(streams=True))
 def test_a_recorded_answer_arrives_character_for_character(
     recording: Recording, conversation: Conversation, provider: Any
 ) -> None:
     expected = recording.expected
     with ReplayServer(recording.path) as server:
-        provider(server)
-        message = conversation.ask("Tell me.", model="openai:gpt-test")
+        provider(server, name_of(recording), APIS[recording.sidecar["api"]])
+        message = conversation.ask("Tell me.", model=f"{name_of(recording)}:asked-for")
         follower = Follower().read(message.stream_response())
-
     message.refresh_from_db()
-    text = expected["text"] or expected["refusal"]
+    attempt = finished_attempt(message)
+
+    text = expected["text"] + (expected["refusal"] or "")
     assert (follower.text, message.content) == (text, text)
-    assert message.parts == follower.message["parts"]
-    is_broken = {"truncated", "midstream_error"} & set(recording.sidecar["tags"])
-    assert message.status == (Status.FAILED if is_broken else Status.COMPLETE)
-    if not is_broken:
-        assert (message.finish_reason_raw or None) == expected["finish_reason"]
-        assert message.model == expected["model"]
-        assert (message.input_tokens, message.output_tokens) == (expected["input_tokens"], expected["output_tokens"])
+    assert (follower.reasoning, reasoning_of(message)) == (expected["reasoning"], expected["reasoning"])
+    assert follower.message["parts"] == [part for part in map(bare, message.parts) if part.get("text", True)]
     calls = [part for part in message.parts if part["type"] == "tool_call"]
-    assert [(call["name"], call["arguments"]) for call in calls] == [
-        (call["name"], call["arguments"]) for call in expected["tool_calls"]
-    ]
+    told = [] if expected["error"] else expected["tool_calls"]
+    assert [(call["name"], call["arguments"]) for call in calls] == [(call["name"], call["arguments"]) for call in told]
+    assert attempt.provider == message.provider == name_of(recording)
+    if expected["error"]:
+        assert_failed(message, attempt, expected)
+    elif expected["finish_normalised"] == ["error"]:
+        assert (message.status, message.error_code, attempt.error_code) == (Status.FAILED, "server", "server")
+    else:
+        assert_complete(message, attempt, recording)
 
 
-@pytest.mark.parametrize("recording", recordings(streams=False, provider="openai"))
+def assert_complete(message: Message, attempt: Attempt, recording: Recording) -> None:
+    expected = recording.expected
+    assert (message.status, attempt.outcome, message.error_code) == (Status.COMPLETE, "complete", "")
+    assert (message.finish_reason_raw or None) == expected["finish_reason"]
+    assert message.finish_reason in expected["finish_normalised"]
+    models = {expected["model"] or "asked-for", *expected.get("model_accept", [])}
+    assert message.model in models
+    assert (attempt.model, attempt.served_model or "asked-for") == ("asked-for", message.model)
+    tokens = (input_tokens(recording), expected["output_tokens_incl_reasoning"])
+    assert (message.input_tokens, message.output_tokens) == tokens
+    assert (attempt.input_tokens, attempt.output_tokens) == tokens
+
+
+def assert_failed(message: Message, attempt: Attempt, expected: dict[str, Any]) -> None:
+    assert (message.status, attempt.outcome, message.finish_reason) == (Status.FAILED, "failed", "error")
+    assert attempt.error_code == message.error_code != "internal"
+    assert BY_CODE[message.error_code].retryable is expected["error"]["retryable"]
+    assert message.metadata["error_type"] == "api_error"
+    assert (expected["error"]["message_contains"] or "") in message.error_message
+
+
+def reasoning_of(message: Message) -> str:
+    return "".join(part["text"] for part in message.parts if part["type"] == "reasoning")
+
+
+def bare(part: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if key != "state"}
+
+
+@pytest.mark.parametrize("recording", every(streams=False))
 def test_an_http_error_ends_the_answer_with_its_code(
     recording: Recording, conversation: Conversation, provider: Any
 ) -> None:
     with ReplayServer(recording.path) as server:
-        provider(server)
-        message = conversation.ask("Tell me.", model="openai:gpt-test").wait(20)
+        provider(server, name_of(recording), None)
+        message = conversation.ask("Tell me.", model=f"{name_of(recording)}:asked-for").wait(20)
+    attempt = finished_attempt(message)
 
-    assert message.status == Status.FAILED
-    assert message.error_code not in ("", "internal")
+    assert len(server.requests) == 1
+    assert_failed(message, attempt, recording.expected)
     assert message.public_error()["retryable"] == recording.expected["error"]["retryable"]
-    assert finished_attempt(message).error_code == message.error_code
+    assert message.content == ""
 
 
 def test_the_request_carries_the_history_and_the_key_appears_nowhere_else(
