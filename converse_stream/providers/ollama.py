@@ -36,7 +36,7 @@ class Ollama(HTTPProvider):
     base_url = CATALOGUE["ollama"].base_url
     key_environment = CATALOGUE["ollama"].key_environment
     default_model = CATALOGUE["ollama"].default_model
-    apis = {"native": OllamaNative, "chat": OllamaChat}
+    apis = {"ollama": OllamaNative, "chat": OllamaChat}
 
     def __init__(
         self,

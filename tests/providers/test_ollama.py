@@ -153,7 +153,7 @@ async def test_a_server_that_is_not_running_is_asked_after():
 
 
 @pytest.mark.parametrize("recording", recordings(streams=False, provider="ollama"))
-@pytest.mark.parametrize("api", ["native", "chat"])
+@pytest.mark.parametrize("api", ["ollama", "chat"])
 async def test_a_recorded_refusal_keeps_its_message_over_a_socket(recording, api):
     with ReplayServer(recording.path) as server, pytest.raises(ProviderError) as caught:
         await answer(ollama(server.url, api=api))
