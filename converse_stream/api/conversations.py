@@ -7,17 +7,14 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers, status
-from rest_framework.exceptions import ValidationError
-from rest_framework.filters import OrderingFilter
 from rest_framework.generics import GenericAPIView, ListCreateAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from converse_stream.api.base import OwnerView
-from converse_stream.api.fields import CleanTextField
-from converse_stream.api.pagination import Pages
+from converse_stream.api.fields import CleanTextField, StrictBooleanField
+from converse_stream.api.pagination import Ordering, Pages
 from converse_stream.api.serializers import ConversationSerializer
 from converse_stream.models import Conversation
 
@@ -26,7 +23,7 @@ class ListSerializer(serializers.Serializer[Any]):
     """Which conversations a list shows."""
 
     search = CleanTextField(required=False, allow_blank=True, max_length=100)
-    deleted = serializers.BooleanField(required=False)
+    deleted = StrictBooleanField(required=False)
 
 
 class ConversationList(OwnerView, ListCreateAPIView[Conversation]):
@@ -34,7 +31,7 @@ class ConversationList(OwnerView, ListCreateAPIView[Conversation]):
 
     serializer_class = ConversationSerializer
     pagination_class = Pages
-    filter_backends = (OrderingFilter,)
+    filter_backends = (Ordering,)
     ordering = ("-created_at", "-id")
     ordering_fields = ("created_at", "updated_at")
 
@@ -67,9 +64,8 @@ class ConversationDetail(OwnerView, RetrieveAPIView[Conversation]):
         """Change what was sent and return the conversation as it now is."""
         serializer = self.get_serializer(self.get_object(), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        if not serializer.validated_data:
-            raise ValidationError({"non_field_errors": [_("Name at least one field to change.")]})
-        serializer.save()
+        if serializer.validated_data:
+            serializer.save()
         return Response(serializer.data)
 
     def delete(self, request: Request, pk: UUID) -> Response:

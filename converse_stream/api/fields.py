@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import QueryDict
@@ -16,6 +17,7 @@ from converse_stream.cleaning import clean_text
 from converse_stream.conf import settings
 from converse_stream.events import dumps
 from converse_stream.exceptions import UnknownModel
+from converse_stream.providers.options import COMMON, SAMPLING, check
 
 logger = logging.getLogger("converse_stream")
 
@@ -24,11 +26,60 @@ MAX_JSON_CHARS = 16_384
 
 
 class CleanTextField(serializers.CharField):
-    """Text as it will be stored: NUL and lone surrogates become U+FFFD, as they do everywhere else."""
+    """Text as it will be stored: NUL and lone surrogates become U+FFFD, as they do everywhere else.
+
+    A number is no text.
+    """
 
     def to_internal_value(self, data: Any) -> str:
         """Return the cleaned text."""
+        if not isinstance(data, str):
+            self.fail("invalid")
         return clean_text(super().to_internal_value(data))
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """True or false, in a form or a query by these words; not yes, on, 1 or whatever else may mean it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return the value."""
+        value = {"true": True, "false": False}.get(data) if isinstance(data, str) else data
+        if not isinstance(value, bool):
+            self.fail("invalid", input=data)
+        return value
+
+
+class StrictUUIDField(serializers.UUIDField):
+    """An id in its one spelling."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        """Return the id."""
+        value = super().to_internal_value(data) if isinstance(data, str) else None
+        if value is None or str(value) != data.lower():
+            self.fail("invalid", value=data)
+        return value
+
+
+class ContentField(CleanTextField):
+    """A question. Whether it can be accepted is decided by `ask`, for every caller alike."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_blank=True, trim_whitespace=False, **options)
+
+
+class PromptField(CleanTextField):
+    """A system prompt, held to the limit of every other prompt and never sent back."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(write_only=True, required=False, allow_blank=True, trim_whitespace=False, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the prompt. Raise ValidationError for one that is too long."""
+        prompt, limit = super().to_internal_value(data), settings.MAX_PROMPT_CHARS
+        if len(prompt) > limit:
+            message = _("Ensure this field has no more than %(limit)d characters.") % {"limit": limit}
+            raise serializers.ValidationError(message)
+        return prompt
 
 
 class ModelField(CleanTextField):
@@ -58,7 +109,23 @@ class OptionsField(serializers.DictField):
         """Return the options. Raise ValidationError naming each that is not in CLIENT_OPTIONS."""
         options = limited(super().to_internal_value(data))
         refuse_unknown(options, settings.CLIENT_OPTIONS)
+        # A value of the wrong kind is refused for every provider alike, also for those that ignore the option.
+        check({name: value for name, value in options.items() if name in SAMPLING | COMMON}, SAMPLING | COMMON, "any")
         return options
+
+
+class MetadataField(serializers.DictField):
+    """What a client keeps with a conversation."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, **options)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the metadata. A client changes what a client sees: the other keys may have become the site's."""
+        metadata = limited(super().to_internal_value(data))
+        if getattr(self.parent, "partial", False):
+            refuse_unknown(metadata, settings.PUBLIC_METADATA)
+        return metadata
 
 
 def check_model(name: str, options: Mapping[str, Any]) -> None:

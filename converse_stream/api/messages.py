@@ -9,14 +9,13 @@ from uuid import UUID
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import ValidationError
-from rest_framework.filters import OrderingFilter
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from converse_stream.api.asking import AskingView
 from converse_stream.api.base import OwnerView
-from converse_stream.api.pagination import Pages
+from converse_stream.api.pagination import Ordering, Pages
 from converse_stream.api.serializers import (
     EditSerializer,
     QuestionSerializer,
@@ -33,7 +32,7 @@ class MessageList(AskingView):
 
     serializer_class = QuestionSerializer
     pagination_class = Pages
-    filter_backends = (OrderingFilter,)
+    filter_backends = (Ordering,)
     ordering = ("number",)
     ordering_fields = ("number",)
 
@@ -62,7 +61,7 @@ class MessageList(AskingView):
             return None
         parent = self.messages().filter(conversation=conversation, pk=pk).first()
         if parent is None:
-            raise ValidationError({"parent": [_("This message does not exist.")]})
+            raise NotFound(_("There is no such message to follow in this conversation."))
         return parent
 
 

@@ -7,18 +7,20 @@ from typing import Any
 from django.db import router, transaction
 from django.db.models import F
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 
 from converse_stream.api.fields import (
     CleanTextField,
+    ContentField,
     KnownFieldsOnly,
+    MetadataField,
     ModelField,
     OptionsField,
+    PromptField,
+    StrictBooleanField,
+    StrictUUIDField,
     check_model,
-    limited,
-    refuse_unknown,
 )
 from converse_stream.conf import settings
 from converse_stream.models import Conversation
@@ -28,10 +30,10 @@ class ConversationSerializer(KnownFieldsOnly, serializers.ModelSerializer[Conver
     """A conversation. Its system prompt is an instruction to the model and is never sent back."""
 
     title = CleanTextField(max_length=200, required=False, allow_blank=True)
-    system_prompt = CleanTextField(write_only=True, required=False, allow_blank=True, trim_whitespace=False)
+    system_prompt = PromptField()
     model = ModelField()
     options = OptionsField()
-    metadata = serializers.DictField(required=False)
+    metadata = MetadataField()
 
     class Meta:
         """What an owner sends and sees."""
@@ -39,20 +41,6 @@ class ConversationSerializer(KnownFieldsOnly, serializers.ModelSerializer[Conver
         model = Conversation
         fields = ("id", "title", "system_prompt", "model", "options", "metadata", "created_at", "updated_at")
         read_only_fields = ("id", "created_at", "updated_at")
-
-    def validate_system_prompt(self, value: str) -> str:
-        """Hold the system prompt to the limit of every other prompt."""
-        limit = settings.MAX_PROMPT_CHARS
-        if len(value) > limit:
-            message = _("Ensure this field has no more than %(limit)d characters.") % {"limit": limit}
-            raise serializers.ValidationError(message)
-        return value
-
-    def validate_metadata(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Let an owner change what an owner sees: the other keys may have become the site's by now."""
-        if self.instance is not None:
-            refuse_unknown(value, settings.PUBLIC_METADATA)
-        return limited(value)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Raise InvalidOptions now rather than at the first question."""
@@ -94,7 +82,7 @@ class ConversationSerializer(KnownFieldsOnly, serializers.ModelSerializer[Conver
 class RetrySerializer(KnownFieldsOnly):
     """How an answer is tried again: `interrupt` stops one that is live."""
 
-    interrupt = serializers.BooleanField(required=False)
+    interrupt = StrictBooleanField(required=False)
 
 
 class RegenerateSerializer(RetrySerializer):
@@ -105,9 +93,9 @@ class RegenerateSerializer(RetrySerializer):
 
 
 class EditSerializer(RegenerateSerializer):
-    """A question. Whether its content can be accepted is decided by `ask`, for every caller alike."""
+    """A question."""
 
-    content = CleanTextField(allow_blank=True, trim_whitespace=False)
+    content = ContentField()
 
 
 class QuestionSerializer(EditSerializer):
@@ -115,4 +103,4 @@ class QuestionSerializer(EditSerializer):
 
     def get_fields(self) -> dict[str, Any]:
         """Return the fields; declared in the class, `parent` would hide what a serializer's own `parent` is."""
-        return super().get_fields() | {"parent": serializers.UUIDField(required=False, allow_null=True)}
+        return super().get_fields() | {"parent": StrictUUIDField(required=False, allow_null=True)}
