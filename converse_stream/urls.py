@@ -9,4 +9,5 @@ app_name = "converse_stream"
 urlpatterns = [
     path("messages/<uuid:pk>/stream/", views.follow, name="follow"),
     path("messages/<uuid:pk>/cancel/", views.cancel, name="cancel"),
+    path("conversations/<uuid:pk>/events/", views.watch, name="watch"),
 ]

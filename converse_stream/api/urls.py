@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from django.urls import path
 
-from converse_stream.api import ai_sdk, conversations, exports, messages, openai, streams, usage
+from converse_stream.api import ai_sdk, conversations, events, exports, messages, openai, streams, usage
 
 app_name = "converse_api"
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("conversations/<uuid:pk>/restore/", conversations.ConversationRestore.as_view(), name="conversation-restore"),
     path("conversations/<uuid:pk>/messages/", messages.MessageList.as_view(), name="message-list"),
     path("conversations/<uuid:pk>/stream/", streams.ConversationStream.as_view(), name="conversation-stream"),
+    path("conversations/<uuid:pk>/events/", events.ConversationEvents.as_view(), name="conversation-events"),
     path("conversations/<uuid:pk>/export/", exports.ConversationExport.as_view(), name="conversation-export"),
     path("messages/<uuid:pk>/", messages.MessageDetail.as_view(), name="message-detail"),
     path("messages/<uuid:pk>/stream/", streams.MessageStream.as_view(), name="message-stream"),

@@ -20,5 +20,6 @@ NO_SUCH_PATH = Closing(4404, "no such path")
 TOO_SLOW = Closing(4408, "reading too slowly; come back with your cursor")
 TOO_LARGE = Closing(4413, "frame too large")
 TOO_MANY = Closing(4429, "too many frames")
+TOO_MANY_SOCKETS = Closing(4429, "too many viewers")
 
-ALL = (NOT_SIGNED_IN, SIGNED_OUT, GONE, NO_SUCH_PATH, TOO_SLOW, TOO_LARGE, TOO_MANY)
+ALL = (NOT_SIGNED_IN, SIGNED_OUT, GONE, NO_SUCH_PATH, TOO_SLOW, TOO_LARGE, TOO_MANY, TOO_MANY_SOCKETS)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from converse_stream.dialects import Dialect, get_dialect, payload
 from converse_stream.events import Event, dumps
-from converse_stream.feed import AFTER_ENDING
+from converse_stream.feed import AFTER_ENDING, Update
 from converse_stream.providers.codecs.sse import SSEDecoder
+from converse_stream.responses.updates import to_json
 
 
 class FrameEncoder:
@@ -41,6 +42,12 @@ def native(event: Event) -> str:
             frame["call_id"] = frame["id"]
         event.frames["websocket"] = dumps(frame | {"type": event.kind, "id": event.id}).encode()
     return event.frames["websocket"].decode()
+
+
+def watched(conversation_id: str, updates: Iterable[Update]) -> Iterator[str]:
+    """Yield each update of a conversation as a frame."""
+    for update in updates:
+        yield f'{{"id":"{update.cursor}",{to_json(conversation_id, update.event)[1:]}'
 
 
 def _pieces(dialect: Dialect, data: bytes) -> list[tuple[str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 from converse_stream.consumers.frames import Request
 
@@ -52,10 +51,9 @@ class Jobs:
     def subscribe(self, job: Job, work: Awaitable[None]) -> None:
         """Begin a subscription. One to the same thing ends."""
         self.unsubscribe(job.request.kind, job.about)
-        key = (job.request.kind, job.about)
-        self._subscriptions[key] = job
+        self._subscriptions[job.request.kind, job.about] = job
         job.task = self.start(work)
-        job.task.add_done_callback(partial(self._done, key, job))
+        job.task.add_done_callback(lambda _task: self.forget(job))
 
     def start(self, work: Awaitable[None]) -> asyncio.Task[None]:
         """Begin anything."""
@@ -70,12 +68,13 @@ class Jobs:
         if job is not None and job.task is not None:
             job.task.cancel()
 
+    def forget(self, job: Job) -> None:
+        """Take a subscription for ended, though its task goes on for a moment."""
+        if self._subscriptions.get((job.request.kind, job.about)) is job:
+            del self._subscriptions[job.request.kind, job.about]
+
     async def end(self) -> None:
         """End everything."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _done(self, key: tuple[str, str], job: Job, _task: asyncio.Task[None]) -> None:
-        if self._subscriptions.get(key) is job:
-            del self._subscriptions[key]

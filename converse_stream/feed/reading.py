@@ -39,19 +39,20 @@ def snapshot(message_id: UUID | str, after: int) -> Snapshot:
     using = router.db_for_write(Message)
     message = Message.objects.using(using).get(pk=message_id)
     if not message.is_live:
-        return _finished(message, after)
+        return finished(message, after)
     content = [] if after == AFTER_ENDING else read_events(message_id, after=after, using=using)
     if not content and after:
         # Nothing is there yet; or it ended since, and its rows are gone; or nobody ever gave out this position.
         message = Message.objects.using(using).get(pk=message_id)
         if not message.is_live:
-            return _finished(message, after)
+            return finished(message, after)
         if after == AFTER_ENDING or after > _committed_end(message_id, using):
             return _from(message, "reset", read_events(message_id, using=using))
     return _from(message, "" if after else "start", content, after)
 
 
-def _finished(message: Message, after: int) -> Snapshot:
+def finished(message: Message, after: int) -> Snapshot:
+    """Return what a finished message holds from a position on, and its ending."""
     ending = ending_event(message)
     if after == AFTER_ENDING:
         return Snapshot([], message.length, ending)

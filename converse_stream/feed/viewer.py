@@ -14,6 +14,9 @@ from converse_stream.feed.tail import Tail
 class Viewer:
     """Somebody who follows a message; waits in the thread that reads."""
 
+    loop: asyncio.AbstractEventLoop | None = None
+    """The event loop that it waits in, if it does."""
+
     def __init__(self) -> None:
         self.position = 0
         self.tail: Tail | None = None
@@ -43,7 +46,7 @@ class AsyncViewer(Viewer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.get_running_loop()
+        self.loop = self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._until = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -56,7 +59,7 @@ class AsyncViewer(Viewer):
     async def await_news(self, seconds: float | None) -> bool:
         """Wait for something to take, `seconds` at most. Return whether there is."""
         if not self.is_woken:
-            self._waiter = self.loop.create_future()
+            self._waiter = self._loop.create_future()
             if seconds is not None:
                 self._set_timer(seconds)
             await self._waiter
@@ -72,14 +75,14 @@ class AsyncViewer(Viewer):
 
     def _set_timer(self, seconds: float) -> None:
         # One timer for many waits: one for each would cost more than all the rest of a wait.
-        self._until = self.loop.time() + seconds
+        self._until = self._loop.time() + seconds
         if self._timer is None:
-            self._timer = self.loop.call_at(self._until, self._ring)
+            self._timer = self._loop.call_at(self._until, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
-        if self.loop.time() < self._until:
-            self._timer = self.loop.call_at(self._until, self._ring)
+        if self._loop.time() < self._until:
+            self._timer = self._loop.call_at(self._until, self._ring)
         else:
             self._go_on()
 
@@ -90,20 +93,20 @@ class AsyncViewer(Viewer):
 
 def wake_all(viewers: Iterable[Viewer]) -> None:
     """Wake viewers, from any thread, with one call into each event loop."""
-    loops: dict[asyncio.AbstractEventLoop, list[AsyncViewer]] = {}
+    loops: dict[asyncio.AbstractEventLoop, list[Viewer]] = {}
     for viewer in viewers:
         if viewer.is_woken:
             continue
         viewer.is_woken = True
-        if isinstance(viewer, AsyncViewer):
-            loops.setdefault(viewer.loop, []).append(viewer)
-        else:
+        if viewer.loop is None:
             viewer.wake()
+        else:
+            loops.setdefault(viewer.loop, []).append(viewer)
     for loop, waiting in loops.items():
         with suppress(RuntimeError):  # the loop is closed: its viewers are gone
             loop.call_soon_threadsafe(_wake, waiting)
 
 
-def _wake(viewers: Iterable[AsyncViewer]) -> None:
+def _wake(viewers: Iterable[Viewer]) -> None:
     for viewer in viewers:
         viewer.wake()

@@ -110,6 +110,13 @@ def publish_endings(messages: Sequence[Message]) -> None:
         announce(message.pk, message.status)
 
 
+def announce_messages(conversation_id: Any) -> None:
+    """Tell this process and the others that a conversation has new messages. After the commit."""
+    from converse_stream.brokers import hint
+
+    hint([str(conversation_id)])
+
+
 def announce(message_id: Any, status: str) -> None:
     """Tell this process, the others and the signal's receivers how a message stands. After the commit."""
     from converse_stream.brokers import hint

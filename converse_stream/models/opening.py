@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -25,7 +26,7 @@ from converse_stream.exceptions import (
 )
 from converse_stream.models.choices import Role, Status
 from converse_stream.models.conversation import Conversation
-from converse_stream.models.endings import cancel
+from converse_stream.models.endings import announce_messages, cancel
 from converse_stream.models.figures import RESERVED
 from converse_stream.models.history import leaf
 from converse_stream.models.idempotency import AskedBefore, ClientRequest
@@ -132,6 +133,7 @@ def insert(
             message.save(using=using, force_insert=True)
             parent = message
         _lease(messages, using)
+        transaction.on_commit(partial(announce_messages, conversation.pk), using=using)
 
 
 def _reserve(conversation: Conversation, count: int, using: str) -> int:

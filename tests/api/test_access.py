@@ -18,6 +18,7 @@ MATRIX = {
     "converse_api:conversation-detail": {"GET": OWN_ROW, "PATCH": OWN_ROW, "DELETE": (403, 404, 404, 204)},
     "converse_api:conversation-restore": {"POST": OWN_ROW},
     "converse_api:conversation-stream": {"GET": (403, 404, 404, 204)},
+    "converse_api:conversation-events": {"GET": OWN_ROW},
     "converse_api:conversation-export": {"GET": OWN_ROW},
     "converse_api:message-list": {"GET": OWN_ROW, "POST": OWN_QUESTION},
     "converse_api:message-detail": {"GET": OWN_ROW},
@@ -30,6 +31,7 @@ MATRIX = {
     "converse_api:usage": {"GET": (403, 200, 200, 200)},
     "converse_stream:follow": {"GET": OWN_ROW},
     "converse_stream:cancel": {"POST": OWN_ROW},
+    "converse_stream:watch": {"GET": OWN_ROW},
 }
 NO_ROW = ("converse_api:conversation-list", "converse_api:usage")
 RESTORE = "converse_api:conversation-restore"
@@ -79,7 +81,7 @@ def call(owner, stranger, messages):
         if people[role] is not None:
             client.force_login(people[role])
         message = messages["question" if route.endswith("edit") else "answer"]
-        about = message.conversation_id if "conversation-" in route or route.endswith("message-list") else message.pk
+        about = message.conversation_id if "conversation-" in route or route.endswith(("message-list", "watch")) else message.pk
         path = reverse(route, args=[] if route in NO_ROW else [pk or about])
         body = BODIES.get(route.partition(":")[2], {}) if method in ("POST", "PATCH") else {}
         return client.generic(method, path, data=json.dumps(body), content_type="application/json")

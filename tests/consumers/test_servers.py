@@ -94,7 +94,7 @@ async def test_bad_frames_keep_the_socket_and_a_huge_one_ends_it(site, owner):
             assert (await hear(client))["type"] == "error"
         await client.send('{"type": "ping"}')
         assert await hear(client) == {"type": "pong"}
-        await client.send("x" * 20_000)
+        await client.send("x" * 700_000)
         assert (await hear(client))["code"] == "too_large"
         with pytest.raises(ConnectionClosed) as closed:
             await hear(client)

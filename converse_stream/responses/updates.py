@@ -1,0 +1,110 @@
+"""UpdatesResponse: watch a conversation over HTTP; and the JSON of an update, the same over every transport."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, closing
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
+
+from converse_stream.conf import settings
+from converse_stream.database import release
+from converse_stream.dialects import get_dialect, payload
+from converse_stream.events import Event, dumps
+from converse_stream.exceptions import MalformedCursor
+from converse_stream.feed import ConversationCursor, Update, awatch, watch
+from converse_stream.models import Conversation
+from converse_stream.responses.requests import error_body
+from converse_stream.responses.response import HEADERS, EventStreamResponse
+
+_KEY = "updates"
+
+
+def to_json(conversation_id: str, event: Event) -> str:
+    """Return what an update says, without its cursor: one line of JSON, made once for all who watch."""
+    if _KEY not in event.frames:
+        event.frames[_KEY] = dumps(_payload(conversation_id, event)).encode()
+    return event.frames[_KEY].decode()
+
+
+def _payload(conversation_id: str, event: Event) -> dict[str, Any]:
+    about = {"type": event.kind, "conversation": conversation_id}
+    if not event.message_id:
+        return {**event.data, **about}
+    if event.kind == "message":
+        return {**event.data, **about, "message_id": event.message_id}
+    body = payload(event)
+    if "id" in body:
+        body["call_id"] = body.pop("id")  # `id` is the cursor's place
+    return {**body, **about, "message_id": event.message_id}
+
+
+class UpdatesResponse(EventStreamResponse):
+    """An HTTP response that watches a conversation, without end. Raise MalformedCursor."""
+
+    def __init__(self, conversation: Conversation, *, after: int | str = 0, request: HttpRequest | None = None) -> None:
+        ConversationCursor.parse(after, str(conversation.pk))
+        self.conversation = conversation
+        self._request = getattr(request, "_request", request)
+        content_type = get_dialect("native").content_type
+        # Not the one above it, which follows a message.
+        StreamingHttpResponse.__init__(self, _Body(conversation, after), content_type=content_type, headers=HEADERS)
+
+
+class _Body:
+    """The bytes of a response, as a sync and as an async iterable."""
+
+    def __init__(self, conversation: Conversation, after: int | str) -> None:
+        self.conversation = conversation
+        self.after = after
+        self._id = str(conversation.pk)
+
+    def __iter__(self) -> Iterator[bytes]:
+        until = time.monotonic() + settings.SSE_MAX_SECONDS
+        yield self._prelude()
+        with closing(watch(self.conversation, self.after, beat=settings.SSE_HEARTBEAT)) as stream:
+            try:
+                for updates in stream:
+                    yield self._encoded(updates)
+                    if time.monotonic() > until:
+                        break
+            except Conversation.DoesNotExist:
+                yield self._farewell()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        until = time.monotonic() + settings.SSE_MAX_SECONDS
+        await sync_to_async(release)()
+        yield self._prelude()
+        async with aclosing(awatch(self.conversation, self.after, beat=settings.SSE_HEARTBEAT)) as stream:
+            try:
+                async for updates in stream:
+                    yield self._encoded(updates)
+                    if time.monotonic() > until:
+                        break
+            except Conversation.DoesNotExist:
+                yield self._farewell()
+
+    def _prelude(self) -> bytes:
+        return f"retry: {settings.SSE_RETRY}\n".encode()
+
+    def _encoded(self, updates: list[Update]) -> bytes:
+        lines = [
+            f"id: {update.cursor}\nevent: {update.event.kind}\ndata: {to_json(self._id, update.event)}\n\n"
+            for update in updates
+        ]
+        return "".join(lines).encode() if lines else b":\n"
+
+    def _farewell(self) -> bytes:
+        return f'event: gone\ndata: {{"conversation":"{self._id}","type":"gone"}}\n\n'.encode()
+
+
+def watch_response(request: HttpRequest, conversation: Conversation) -> HttpResponseBase:
+    """Answer a GET that watches a conversation, from the cursor in Last-Event-ID or `?after=`; 400 for what is none."""
+    after = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
+    try:
+        return UpdatesResponse(conversation, after=after, request=request)
+    except MalformedCursor as error:
+        return JsonResponse(error_body(error), status=400)
