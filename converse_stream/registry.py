@@ -15,11 +15,14 @@ from converse_stream.providers.base import Provider
 BUILT_IN: Mapping[str, str] = {
     "demo": "converse_stream.providers.demo.Demo",
     "openai": "converse_stream.providers.openai.OpenAI",
+    "anthropic": "converse_stream.providers.anthropic.Anthropic",
+    "gemini": "converse_stream.providers.gemini.Gemini",
     "xai": "converse_stream.providers.xai.XAI",
     "groq": "converse_stream.providers.groq.Groq",
     "mistral": "converse_stream.providers.mistral.Mistral",
     "openrouter": "converse_stream.providers.openrouter.OpenRouter",
     "deepseek": "converse_stream.providers.deepseek.DeepSeek",
+    "ollama": "converse_stream.providers.ollama.Ollama",
 }
 """The class of each provider that ships with the package."""
 COMPATIBLE = "converse_stream.providers.openai.ChatCompletions"
