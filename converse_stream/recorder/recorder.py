@@ -12,23 +12,19 @@ from traceback import format_tb
 
 from django.db import InterfaceError, OperationalError, connections, router
 
-from converse_stream.conf import settings
 from converse_stream.database import submit
 from converse_stream.exceptions import InternalError, Shutdown, StoreUnavailable
 from converse_stream.models import Message
 from converse_stream.models.endings import publish_endings
 from converse_stream.recorder.commit import commit, look
 from converse_stream.recorder.outbox import Batch, Outbox
+from converse_stream.recorder.pace import Pace
 from converse_stream.recorder.statements import Statements
 
 logger = logging.getLogger("converse_stream")
 
 LOOK_INTERVAL = 0.5
 """Seconds between looks at all live messages: a stop is noticed and leases are renewed while a provider is silent."""
-BUSY = 8
-"""Rows in a commit from which on it is worth waiting for more deltas in each."""
-LONGEST_INTERVAL = 0.1
-"""Seconds between the commits of a busy process while most rows hold a single delta."""
 STOP = 10.0
 """Seconds a process that exits waits for its last commit."""
 PRUNE_INTERVAL = 60.0
@@ -45,9 +41,11 @@ class Recorder:
         self._wake = threading.Condition()
         self._outboxes: dict[str, Outbox] = {}
         self._dirty: dict[str, Outbox] = {}
+        self._urgent: dict[str, Outbox] = {}
+        """What somebody waits for: a viewer for the first words, a writer for its ending or tool call."""
         self._thread: threading.Thread | None = None
         self._stopping = False
-        self._interval = settings.FLUSH_INTERVAL
+        self._pace = Pace()
         self._look_now = False
         self._pause = threading.Event()
 
@@ -62,16 +60,21 @@ class Recorder:
 
     def note(self, outbox: Outbox) -> None:
         """Note that an outbox has something to commit. Cheap, and called for every delta."""
-        if outbox.message_id in self._dirty:
-            return
+        if outbox.message_id not in self._dirty and outbox.message_id not in self._urgent:
+            self._put(self._dirty if outbox.history else self._urgent, outbox)
+
+    def _put(self, waiting: dict[str, Outbox], outbox: Outbox) -> None:
         with self._wake:
-            self._dirty[outbox.message_id] = outbox
-            self._wake.notify()
+            # The thread knows already when to wake up for the others.
+            is_first = not waiting
+            waiting[outbox.message_id] = outbox
+            if is_first:
+                self._wake.notify()
 
     def flush(self, outbox: Outbox) -> Future[None]:
         """Return a future of the commit of all that the outbox holds now."""
         future = outbox.flushed()
-        self.note(outbox)
+        self._put(self._urgent, outbox)
         return future
 
     def abandon(self, outbox: Outbox) -> None:
@@ -103,13 +106,13 @@ class Recorder:
         self._pause.clear()
 
     def _run(self) -> None:
-        last_commit = last_look = time.monotonic()
-        rest_at, prune_at = last_commit + IDLE, last_commit + IDLE
+        last_look = time.monotonic()
+        prune_at = rest_at = last_look + IDLE
         while not self._stopping:
-            dirty = self._sleep(last_commit + self._interval, last_look + LOOK_INTERVAL, min(rest_at, prune_at))
+            dirty = self._sleep(last_look + LOOK_INTERVAL, min(rest_at, prune_at))
             now = time.monotonic()
             if dirty:
-                last_commit, rest_at = now, now + IDLE
+                rest_at = now + IDLE
                 self._write(dirty)
             if self._look_now or (self._outboxes and now - last_look >= LOOK_INTERVAL):
                 self._look_now, last_look = False, now
@@ -120,37 +123,40 @@ class Recorder:
             if now >= rest_at and not self._outboxes:
                 rest_at = prune_at + IDLE
                 connections.close_all()
-        self._write(self._take_dirty())
+        self._write(self._take(of_all=True))
         connections.close_all()
 
-    def _sleep(self, commit_at: float, look_at: float, idle_at: float) -> list[Outbox]:
+    def _sleep(self, look_at: float, idle_at: float) -> list[Outbox]:
         """Wait until there is something to do; return what is to be committed."""
         with self._wake:
             while not (self._stopping or self._look_now):
-                due = commit_at if self._dirty else look_at if self._outboxes else idle_at
-                left = due - time.monotonic()
+                at = look_at if self._outboxes else idle_at
+                if self._urgent or self._dirty:
+                    at = min(at, self._pace.due(urgent=bool(self._urgent)))
+                left = at - time.monotonic()
                 if left <= 0:
                     break
                 self._wake.wait(left)
-        return self._take_dirty()
+            return self._take(of_all=time.monotonic() >= self._pace.due(urgent=False))
 
-    def _take_dirty(self) -> list[Outbox]:
+    def _take(self, *, of_all: bool) -> list[Outbox]:
         with self._wake:
-            dirty, self._dirty = list(self._dirty.values()), {}
-        return dirty
+            taken, self._urgent = self._urgent, {}
+            if of_all:
+                taken, self._dirty = self._dirty | taken, {}
+            else:
+                for message_id in taken:
+                    self._dirty.pop(message_id, None)
+        if taken:
+            self._pace.begin(of_all=of_all)
+        return list(taken.values())
 
     def _write(self, outboxes: Sequence[Outbox]) -> None:
         batches = [outbox.take() for outbox in outboxes if not outbox.lost]
-        if not batches:
-            return
-        rows = sum(len(batch.rows) for batch in batches)
-        deltas = sum(len(row.pieces) for batch in batches for row in batch.rows)
-        shortest = settings.FLUSH_INTERVAL
-        if rows >= BUSY and deltas < 1.5 * rows:
-            self._interval = min(self._interval * 1.25, max(LONGEST_INTERVAL, shortest))
-        else:
-            self._interval = max(self._interval / 1.25, shortest)
-        self._commit(batches)
+        if batches:
+            rows = [row for batch in batches for row in batch.rows]
+            self._pace.learn(len(rows), sum(len(row.pieces) for row in rows))
+            self._commit(batches)
 
     def _commit(self, batches: list[Batch]) -> None:
         since, pause = time.monotonic(), 0.05

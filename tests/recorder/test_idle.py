@@ -22,8 +22,8 @@ class Counted(Recorder):
         self.wakes = 0
         self.rested = threading.Event()
 
-    def _sleep(self, commit_at: float, look_at: float, idle_at: float) -> list[Outbox]:
-        dirty = super()._sleep(commit_at, look_at, idle_at)
+    def _sleep(self, look_at: float, idle_at: float) -> list[Outbox]:
+        dirty = super()._sleep(look_at, idle_at)
         self.wakes += 1
         return dirty
 
