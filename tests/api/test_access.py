@@ -29,13 +29,24 @@ MATRIX = {
     "converse_api:message-edit": {"POST": OWN_QUESTION},
     "converse_api:message-ticket": {"POST": OWN_ROW},
     "converse_api:usage": {"GET": (403, 200, 200, 200)},
+    "converse_api:schema": {"GET": (200, 200, 200, 200)},
+    # A chat that is not the user's is a new one, and nobody learns that there is another of its name.
+    "converse_api:chat": {"POST": (403, 200, 200, 200)},
+    "converse_api:chat-stream": {"GET": (403, 204, 204, 200)},
+    "converse_api:chat-stop": {"POST": OWN_ROW},
+    "converse_api:openai-chat-completions": {"POST": (401, 200, 200, 200)},
+    "converse_api:openai-models": {"GET": (401, 200, 200, 200)},
     "converse_stream:follow": {"GET": OWN_ROW},
     "converse_stream:cancel": {"POST": OWN_ROW},
     "converse_stream:watch": {"GET": OWN_ROW},
 }
-NO_ROW = ("converse_api:conversation-list", "converse_api:usage")
+NO_ROW = tuple(
+    f"converse_api:{name}"
+    for name in ("conversation-list", "usage", "schema", "chat", "openai-chat-completions", "openai-models")
+)
+CHATS = ("converse_api:chat-stream", "converse_api:chat-stop")
 RESTORE = "converse_api:conversation-restore"
-WITH_HEAD = ("list", "detail", "usage")
+WITH_HEAD = ("list", "detail", "usage", "schema", "models")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CASES = [
     pytest.param(route, method, role, status, id=f"{route} {method} {role}")
@@ -55,7 +66,16 @@ def routes() -> set[str]:
     """Return the name of every route that the package adds to a site."""
     included = [pattern for pattern in get_resolver().url_patterns if isinstance(pattern, URLResolver)]
     ours = [pattern for pattern in included if str(pattern.urlconf_name).startswith("<module 'converse_stream.")]
-    return {f"{resolver.namespace}:{route.name}" for resolver in ours for route in resolver.url_patterns}
+    patterns = [(resolver.namespace, route) for resolver in ours for route in resolver.url_patterns]
+    named = {f"{namespace}:{route.name}": view(route) for namespace, route in patterns if route.name}
+    # A second spelling of a path needs no name, but leads nowhere else.
+    assert {view(route) for _namespace, route in patterns if not route.name} <= set(named.values())
+    return set(named)
+
+
+def view(route) -> object:
+    """Return what answers at a route."""
+    return getattr(route.callback, "cls", route.callback)
 
 
 @pytest.fixture
@@ -69,6 +89,8 @@ BODIES = {
     "message-list": {"content": "Hello"},
     "message-edit": {"content": "Hello"},
     "conversation-detail": {"title": "Hello"},
+    "chat": {"messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}]},
+    "openai-chat-completions": {"model": "echo", "messages": [{"role": "user", "content": "Hello"}]},
 }
 
 
@@ -81,9 +103,12 @@ def call(owner, stranger, messages):
         if people[role] is not None:
             client.force_login(people[role])
         message = messages["question" if route.endswith("edit") else "answer"]
-        about = message.conversation_id if "conversation-" in route or route.endswith(("message-list", "watch")) else message.pk
+        in_conversation = "conversation-" in route or route in CHATS or route.endswith(("message-list", "watch"))
+        about = message.conversation_id if in_conversation else message.pk
         path = reverse(route, args=[] if route in NO_ROW else [pk or about])
-        body = BODIES.get(route.partition(":")[2], {}) if method in ("POST", "PATCH") else {}
+        body = dict(BODIES.get(route.partition(":")[2], {})) if method in ("POST", "PATCH") else {}
+        if route.endswith(":chat"):
+            body["id"] = str(message.conversation_id)
         return client.generic(method, path, data=json.dumps(body), content_type="application/json")
 
     return call
@@ -117,7 +142,7 @@ def test_what_is_not_mine_looks_exactly_like_what_does_not_exist(call, route, me
 
 @pytest.mark.parametrize(
     ("route", "method"),
-    [(route, method) for route in MATRIX for method in MATRIX[route] if route not in (*NO_ROW, RESTORE)],
+    [(route, method) for route in MATRIX for method in MATRIX[route] if route not in (*NO_ROW, *CHATS, RESTORE)],
 )
 def test_a_deleted_conversation_is_gone_for_its_owner_too(call, conversation, route, method):
     Conversation.objects.filter(pk=conversation.pk).update(deleted_at=timezone.now())
