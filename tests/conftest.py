@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from shutil import which
 from urllib.parse import urlsplit
 
@@ -39,7 +40,19 @@ def _lacks_browser() -> str:
     return "" if which("chromium") else "Chromium is not installed"
 
 
-LACKS: dict[str, Callable[[], str]] = {"postgres": _lacks_postgres, "redis": _lacks_redis, "browser": _lacks_browser}
+def _lacks_clients() -> str:
+    for directory in ("ai6", "ai7"):
+        if not (Path(__file__).parent / "clients" / directory / "node_modules" / "ai").is_dir():
+            return "the clients are not installed: make test-clients"
+    return "" if which("node") and find_spec("openai") else "node and openai are needed: make test-clients"
+
+
+LACKS: dict[str, Callable[[], str]] = {
+    "postgres": _lacks_postgres,
+    "redis": _lacks_redis,
+    "browser": _lacks_browser,
+    "clients": _lacks_clients,
+}
 
 
 @pytest.hookimpl(tryfirst=True)
