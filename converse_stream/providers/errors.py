@@ -70,7 +70,10 @@ _TOO_LONG = "context (length|window|limit)|prompt (is )?too long|token count.{0,
 _BY_MESSAGE: tuple[tuple[re.Pattern[str], type[exceptions.ProviderError]], ...] = (
     (re.compile(_TOO_LONG, re.IGNORECASE), exceptions.ContextTooLong),
     (re.compile("incorrect api key|api key not valid", re.IGNORECASE), exceptions.AuthenticationFailed),
-    (re.compile("violates usage guidelines|input was flagged", re.IGNORECASE), exceptions.ContentFiltered),
+    (
+        re.compile("violates usage guidelines|flagged as potentially violating|input was flagged", re.IGNORECASE),
+        exceptions.ContentFiltered,
+    ),
     (re.compile("spend(ing)? limit|API usage limits|credit balance is too low", re.I), exceptions.QuotaExceeded),
 )
 _MESSAGE_DECIDES = frozenset({400, 403, 413, 422, 429, None})

@@ -471,6 +471,10 @@ def test_an_error_is_one_error_although_it_is_told_twice():
         ({"code": "server_is_overloaded", "message": "x"}, Overloaded),
         ({"code": "slow_down", "message": "x"}, Overloaded),
         ({"code": "invalid_prompt", "message": "x"}, BadRequest),
+        (
+            {"code": "invalid_prompt", "message": "x: flagged as potentially violating our usage policy"},
+            ContentFiltered,
+        ),
         ({"code": "invalid_image_url", "message": "x"}, BadRequest),
         ({"code": "image_too_large", "message": "x"}, BadRequest),
         ({"code": "image_content_policy_violation", "message": "x"}, ContentFiltered),
@@ -489,7 +493,7 @@ def test_an_error_has_its_kind_in_whatever_event_it_comes(told, kind):
     errors = [decode(stream(says("a"), shape))[1] for shape in shapes]
 
     assert [type(error) for error in errors] == [kind] * 4
-    assert {str(error) for error in errors} == {f"x ({told['code']})" if told["code"] else "x"}
+    assert {str(error) for error in errors} == {told["message"] + (f" ({told['code']})" if told["code"] else "")}
     assert {error.status for error in errors} == {200}
 
 
