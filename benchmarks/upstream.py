@@ -1,31 +1,16 @@
-"""A provider for benchmarks: streams the same Chat Completions answer to everybody, at a steady pace.
+"""A provider for benchmarks: streams the same answer to everybody, at a steady pace, in one of the FORMATS.
 
-    python -m benchmarks.upstream PORT TOKENS PAUSE
+    python -m benchmarks.upstream PORT TOKENS PAUSE [FORMAT]
 
 Each token is one server-sent event and one HTTP chunk, written at its own moment, PAUSE seconds after the one before.
 """
 
 import asyncio
-import json
 import sys
 
-from benchmarks.answer import words
+from benchmarks.formats import FORMATS
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-
-
-def event(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-    payload = {
-        "id": "chatcmpl-DkV0o5cBnmPyqQhHvSgU3JxTaLZbe",
-        "object": "chat.completion.chunk",
-        "created": 1795257600,
-        "model": "gpt-6-luna",
-        "service_tier": "default",
-        "system_fingerprint": "fp_62a23a81ef",
-        "choices": [choice],
-    }
-    return http_chunk(b"data: " + json.dumps(payload, separators=(",", ":")).encode() + b"\n\n")
 
 
 def http_chunk(data: bytes) -> bytes:
@@ -35,11 +20,10 @@ def http_chunk(data: bytes) -> bytes:
 class Upstream:
     """Answers every request on every connection."""
 
-    def __init__(self, tokens: int, pause: float) -> None:
+    def __init__(self, tokens: int, pause: float, format: str) -> None:
         self.pause = pause
-        self.pieces = [event({"role": "assistant", "content": ""})]
-        self.pieces += [event({"content": word}) for word in words(tokens)]
-        self.ending = event({}, "stop") + http_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+        *self.pieces, ending = (http_chunk(piece) for piece in FORMATS[format](tokens))
+        self.ending = ending + b"0\r\n\r\n"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -71,11 +55,11 @@ class Upstream:
         await writer.drain()
 
 
-async def main(port: int, tokens: int, pause: float) -> None:
-    upstream = Upstream(tokens, pause)
+async def main(port: int, tokens: int, pause: float, format: str = "chat") -> None:
+    upstream = Upstream(tokens, pause, format)
     async with await asyncio.start_server(upstream.serve, "127.0.0.1", port, backlog=1000) as server:
         await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:]))

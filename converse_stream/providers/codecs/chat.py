@@ -53,7 +53,8 @@ class ChatDecoder(EventStreamDecoder):
             yield from self._ending()
             return
         payload = parsed(event.data)
-        yield from self._chunk(mapping(payload))
+        if isinstance(payload, dict):
+            yield from self._chunk(payload)
         if event.event == "error" or errors.is_error(payload):
             raise errors.from_event(event.data if payload is None else payload)
         if not isinstance(payload, dict):
@@ -71,9 +72,11 @@ class ChatDecoder(EventStreamDecoder):
             yield from self._ending()
 
     def _chunk(self, payload: dict[str, Any]) -> Iterator[Delta]:
-        yield from self._serve(name(payload.get("model")), name(payload.get("id")))
+        if not (self._served_told and self.served.request_id):
+            yield from self._serve(name(payload.get("model")), name(payload.get("id")))
         for path in self.usage_paths:
-            self.usage = self._read_usage(at(payload, *path)) or self.usage
+            if path[0] in payload:
+                self.usage = self._read_usage(at(payload, *path)) or self.usage
         for choice in items(payload.get("choices")):
             if isinstance(choice, dict) and not choice.get("index"):
                 yield from self._choice(choice)
@@ -83,17 +86,23 @@ class ChatDecoder(EventStreamDecoder):
         for content in self._said(delta):
             self.begun = True
             yield content
-        self._tool_calls(delta.get("tool_calls"))
+        if "tool_calls" in delta:
+            self._tool_calls(delta["tool_calls"])
         self._raw_reason = name(choice.get("finish_reason"), _LONGEST_REASON) or self._raw_reason
 
     def _said(self, delta: dict[str, Any]) -> Iterator[Delta]:
         """Yield what a delta says; a server with more to tell overrides it."""
-        reasoning = next((said for field in self.reasoning_fields if (said := text(delta.get(field)))), "")
-        if reasoning:
-            yield Reasoning(reasoning)
-        yield from _content(delta.get("content"))
-        refusal = text(delta.get("refusal"))
-        if refusal:
+        for field in self.reasoning_fields:
+            if reasoning := text(delta.get(field)):
+                yield Reasoning(reasoning)
+                break
+        content = delta.get("content")
+        if isinstance(content, str):
+            if content:
+                yield Text(content)
+        elif content:
+            yield from _parts(content)
+        if refusal := text(delta.get("refusal")):
             self._refused = True
             yield Text(refusal)
 
@@ -126,10 +135,8 @@ class ChatDecoder(EventStreamDecoder):
         )
 
 
-def _content(content: object) -> Iterator[Text | Reasoning]:
-    """Yield a delta's content: a text, or a list of parts (Mistral; a stream may change from one to the other)."""
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
+def _parts(content: object) -> Iterator[Text | Reasoning]:
+    """Yield a delta's content that is a list of parts (Mistral; a stream may change from one form to the other)."""
     for part in items(content):
         part = mapping(part)
         thinking = part.get("thinking")

@@ -62,13 +62,16 @@ class SSEDecoder:
         first, *more = _LINE_END.split(data)
         self._grow(first)
         for piece in more:
-            yield from self._end_line()
-            self._grow(piece)
+            if event := self._end_line():
+                yield event
+            if piece:
+                self._grow(piece)
 
     def close(self) -> Iterator[ServerSentEvent]:
         """Yield the last event if the stream ended without the blank line after it."""
-        yield from self._end_line()
-        yield from self._dispatch()
+        for event in (self._end_line(), self._dispatch()):
+            if event:
+                yield event
 
     def _grow(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -77,17 +80,18 @@ class SSEDecoder:
         if piece:
             self._line.append(piece)
 
-    def _end_line(self) -> Iterator[ServerSentEvent]:
+    def _end_line(self) -> ServerSentEvent | None:
         line = b"".join(self._line)
         self._line = []
         if self._at_start:
             line, self._at_start = line.removeprefix(codecs.BOM_UTF8), False
         if not line:
-            yield from self._dispatch()
-        elif not line.startswith(b":"):
+            return self._dispatch()
+        if not line.startswith(b":"):
             self._field(line)
         elif not self._data:
             self._size = 0  # keep-alive comments between events belong to no event
+        return None
 
     def _field(self, line: bytes) -> None:
         # Decoding whole lines only: a character cut in two by the network is whole again here.
@@ -107,8 +111,7 @@ class SSEDecoder:
             self._stray.append(line)
             self._stray_size += len(line)
 
-    def _dispatch(self) -> Iterator[ServerSentEvent]:
+    def _dispatch(self) -> ServerSentEvent | None:
         event = ServerSentEvent(self._event, "\n".join(self._data), self._id)
         self._event, self._data, self._size = "", [], 0
-        if event.data:
-            yield event
+        return event if event.data else None
