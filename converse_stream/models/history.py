@@ -65,13 +65,18 @@ def _pairs(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _repaired(parts: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Yield the parts, with a result after each call that never got one: providers refuse calls that dangle."""
+    """Yield the parts, with a result after the calls that never got one: providers refuse calls that dangle."""
     results = {part["id"] for part in parts if part["type"] == "tool_result"}
+    missing: list[Mapping[str, Any]] = []
     for part in parts:
-        yield part
         if part["type"] == "tool_call" and part["id"] not in results:
             result = {"id": part["id"], "name": part["name"], "result": INTERRUPTED, "is_error": True}
-            yield {"type": "tool_result", **result}
+            missing.append({"type": "tool_result", **result})
+        elif part["type"] != "tool_call":  # calls in a row were made at once
+            yield from missing
+            missing.clear()
+        yield part
+    yield from missing
 
 
 def _text(role: str, text: str) -> PromptMessage:

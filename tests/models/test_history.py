@@ -61,6 +61,18 @@ def test_a_dangling_call_gets_a_result(conversation: Conversation) -> None:
     assert result == {"type": "tool_result", "id": "1", "name": "book", "result": INTERRUPTED, "is_error": True}
 
 
+def test_calls_made_at_once_stay_together_before_their_results(conversation: Conversation) -> None:
+    conversation.add_user_message("book it")
+    with conversation.start_stream() as stream:
+        stream.tool_call("1", "book", {}).tool_call("2", "book", {}).tool_call("3", "book", {})
+        stream.tool_result("2", "book", "booked").append("Well").tool_call("4", "pay", {})
+
+    parts = conversation.history()[-1].parts
+
+    assert [part.get("id") for part in parts] == ["1", "2", "3", "1", "3", "2", None, "4", "4"]
+    assert [part["type"] for part in parts[3:6]] == ["tool_result"] * 3
+
+
 def test_a_branch_is_told_without_its_siblings(conversation: Conversation) -> None:
     question = conversation.add_user_message("question")
     conversation.add_assistant_message("first answer")
