@@ -15,6 +15,8 @@ from converse_stream.dialects.base import Dialect, sse, to_json
 from converse_stream.events import TEXT_KINDS, Event
 
 NAME = "ai-sdk"
+DELTA = "ai-sdk delta"
+"""Under which an event keeps its delta: a dialect of a site's own may have our name."""
 DONE = sse("[DONE]")
 FINISH_REASONS = {"content_filter": "content-filter", "tool_calls": "tool-calls", "cancelled": "other"}
 """Their word where it is not ours."""
@@ -72,11 +74,11 @@ class AISDKEncoder:
             opening = self._next_step()
             self._open = event.kind, f"{event.kind}-{event.start}"
             opening += _chunk(f"{event.kind}-start", id=self._open[1])
-        frame = event.frames.get(NAME)
+        frame = event.frames.get(DELTA)
         if frame is None:
             part = f'"{event.kind}-delta","id":"{self._open[1]}"'
             frame = sse(f'{{"type":{part},"delta":{encode_basestring_ascii(event.data)}}}')
-            event.frames[NAME] = frame
+            event.frames[DELTA] = frame
         return opening + frame
 
     def _call(self, part: dict[str, Any]) -> bytes:

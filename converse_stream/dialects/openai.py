@@ -15,6 +15,8 @@ from converse_stream.dialects.base import Dialect, sse, to_json
 from converse_stream.events import TEXT_KINDS, Event
 
 NAME = "openai"
+DELTA = "openai delta"
+"""Under which an event keeps its delta: a dialect of a site's own may have our name."""
 DONE = sse("[DONE]")
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter"})
 FIELDS = {"text": "content", "reasoning": "reasoning_content"}
@@ -65,10 +67,10 @@ class OpenAIEncoder:
         return b""
 
     def _text(self, event: Event) -> bytes:
-        frame = event.frames.get(NAME)
+        frame = event.frames.get(DELTA)
         if frame is None:
             delta = f'{{"{FIELDS[event.kind]}":{encode_basestring_ascii(event.data)}}}'
-            frame = event.frames[NAME] = self._choice(delta, "null")
+            frame = event.frames[DELTA] = self._choice(delta, "null")
         return frame
 
     def _end(self, message: dict[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing, suppress
@@ -34,14 +35,17 @@ class Body:
     def __iter__(self) -> Iterator[bytes]:
         telling = _Telling(self.message, self.position, self.dialect)
         try:
-            yield from telling.prelude()
+            if telling.prelude:
+                yield telling.prelude
             stream = batches(self.message, self._after, beat=settings.SSE_HEARTBEAT)
             with closing(stream), suppress(Message.DoesNotExist):
                 for events in stream:
-                    yield from telling.tell(events)
-                    if telling.is_over():
+                    if data := telling.tell(events):
+                        yield data
+                    if telling.is_over:
                         break
-            yield from telling.last_word()
+            if data := telling.last_word():
+                yield data
             self.cancels = False
         finally:
             self.close()
@@ -50,18 +54,18 @@ class Body:
         telling = _Telling(self.message, self.position, self.dialect)
         try:
             await sync_to_async(release)()
-            for part in telling.prelude():
-                yield part
+            if telling.prelude:
+                yield telling.prelude
             stream = abatches(self.message, self._after, beat=settings.SSE_HEARTBEAT)
             async with aclosing(stream):
                 with suppress(Message.DoesNotExist):
                     async for events in stream:
-                        for part in telling.tell(events):
-                            yield part
-                        if telling.is_over():
+                        if data := telling.tell(events):
+                            yield data
+                        if telling.is_over:
                             break
-            for part in telling.last_word():
-                yield part
+            if data := telling.last_word():
+                yield data
             self.cancels = False
         finally:
             self.close()
@@ -74,45 +78,35 @@ class Body:
 
 
 class _Telling:
-    """What one viewer is told and when, in a dialect: never nothing, which would end a chunked body."""
+    """What one viewer is told and when, in a dialect. Nothing at all is not sent: it would end a chunked body."""
 
     def __init__(self, message: Message, position: int, dialect: Dialect) -> None:
+        self.prelude = dialect.prelude(settings.SSE_RETRY)
+        self.is_over = False
+        """Whether the response ends here: with the answer, or because its client can come back for the rest."""
         self._message_id = str(message.pk)
         self._dialect = dialect
         self._encoder = dialect.encoder(max(position, 0))
-        self._until = time.monotonic() + settings.SSE_MAX_SECONDS
+        self._beat = settings.SSE_HEARTBEAT
         self._told_at = time.monotonic()
-        self._is_ended = False
+        self._until = self._told_at + settings.SSE_MAX_SECONDS if dialect.has_cursors else math.inf
 
-    def prelude(self) -> list[bytes]:
-        """Return what comes first."""
-        return _some(self._dialect.prelude(settings.SSE_RETRY))
-
-    def tell(self, events: list[Event]) -> list[bytes]:
+    def tell(self, events: list[Event]) -> bytes:
         """Return what the viewer is told of these events, or a heartbeat after a long silence."""
         if events and events[0].kind == "reset" and not self._dialect.can_reset:
-            events, self._is_ended = events[:1], True
-        data = self._encoder.encode(events)
-        now = time.monotonic()
-        if not data and (not events or now - self._told_at >= settings.SSE_HEARTBEAT):
+            self.is_over = True
+            return self._encoder.encode(events[:1])
+        data, now = self._encoder.encode(events), time.monotonic()
+        if not data and (not events or now - self._told_at >= self._beat):
             data = self._dialect.heartbeat
         if data:
             self._told_at = now
-        self._is_ended = self._is_ended or (bool(events) and events[-1].is_ending)
-        return _some(data)
+        self.is_over = now > self._until or (bool(events) and events[-1].is_ending)
+        return data
 
-    def is_over(self) -> bool:
-        """Whether the response ends here: with the answer, or because its client can come back for the rest."""
-        return self._is_ended or (self._dialect.has_cursors and time.monotonic() > self._until)
-
-    def last_word(self) -> list[bytes]:
+    def last_word(self) -> bytes:
         """Return the failure of a message that is gone, for clients that would take its silence for success."""
-        if self._is_ended or self._dialect.has_cursors:
-            return []
+        if self.is_over or self._dialect.has_cursors:
+            return b""
         error = {"code": InternalError.code, "message": str(InternalError.public), "retryable": True}
-        gone = Event(self._message_id, "failed", 0, 0, {"message": None, "error": error})
-        return _some(self._encoder.encode([gone]))
-
-
-def _some(data: bytes) -> list[bytes]:
-    return [data] if data else []
+        return self._encoder.encode([Event(self._message_id, "failed", 0, 0, {"message": None, "error": error})])
