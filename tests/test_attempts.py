@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test import override_settings
 
 from converse_stream.events import Data, Finish, Served, State, Text, ToolCall, Usage
@@ -324,6 +325,7 @@ def test_a_stop_ends_a_pause_of_the_inline_runner_too(conversation: Conversation
     def stop() -> None:
         until(lambda: Attempt.objects.filter(outcome="failed").exists())
         Message.objects.live().get().cancel()
+        connections.close_all()
 
     stopping = threading.Thread(target=stop)
     stopping.start()
