@@ -25,7 +25,7 @@ class Pace:
 
     def due(self, *, urgent: bool) -> float:
         """Return when the next commit should begin."""
-        shortest = self.last + settings.FLUSH_INTERVAL
+        shortest: float = self.last + settings.FLUSH_INTERVAL
         return shortest if urgent else max(shortest, self._last_of_all + self._interval)
 
     def begin(self, *, of_all: bool) -> None:
