@@ -66,9 +66,13 @@ class Usage:
     """Tokens as the provider counts them; None where it does not say."""
 
     input_tokens: int | None = None
+    """Of the whole prompt."""
     output_tokens: int | None = None
+    """Of the whole answer, thinking included."""
     cached_tokens: int | None = None
+    """Those of the prompt that were read from a cache."""
     reasoning_tokens: int | None = None
+    """Those of the answer that were thinking."""
 
 
 @dataclass(frozen=True, slots=True)

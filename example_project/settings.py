@@ -9,6 +9,7 @@ Read from the environment, or from the file `.env` beside manage.py (another one
     CONVERSE_RUNNER              where answers are generated: thread, inline, …
     CONVERSE_POLL_INTERVAL       seconds between looks for what other processes wrote
     OPENAI_API_KEY, OPENAI_BASE_URL
+    ANTHROPIC_API_KEY, GEMINI_API_KEY    read by the providers themselves
 
 With DEBUG off also LOG_LEVEL, SECURE_SSL_REDIRECT, SECURE_HSTS_SECONDS, SECURE_HSTS_INCLUDE_SUBDOMAINS,
 SECURE_HSTS_PRELOAD and TRUST_X_FORWARDED_PROTO: production.env.example is such an environment, with a word on each.
