@@ -11,7 +11,7 @@ from converse_stream.events import Delta, Reasoning, State, Text, Usage
 from converse_stream.exceptions import ProtocolError, Truncated
 from converse_stream.providers import errors
 from converse_stream.providers.codecs.base import EventStreamDecoder
-from converse_stream.providers.codecs.output_items import OutputCalls
+from converse_stream.providers.codecs.output_calls import OutputCalls
 from converse_stream.providers.codecs.responses_request import ResponsesRequest
 from converse_stream.providers.codecs.sse import MAX_EVENT_BYTES, ServerSentEvent
 from converse_stream.providers.codecs.values import at, count, is_shallow, items, mapping, name, parsed, text

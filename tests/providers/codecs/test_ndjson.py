@@ -40,7 +40,7 @@ def test_a_line_may_be_as_large_as_the_limit_and_no_larger():
         decode(b"x" * 6, b"x" * 5, max_line_bytes=10)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(max_size=8)), st.data())
 def test_lines_are_the_same_however_they_were_cut(lines, data):
     body = "\n".join(lines).encode("utf-8", "surrogatepass")

@@ -279,7 +279,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(JSON | st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=5), max_size=4))
 def test_no_json_whatsoever_crashes_it(lines):
     deltas, error = decode(stream(*lines))
@@ -287,7 +287,7 @@ def test_no_json_whatsoever_crashes_it(lines):
     assert (error is None) == bool(only(deltas, Finish))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_whatsoever_crash_it(body):
     decode(stream(says("a")) + body)

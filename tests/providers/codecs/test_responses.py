@@ -676,7 +676,7 @@ EVENTS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(EVENTS | JSON, max_size=5))
 def test_no_json_whatsoever_crashes_it(events):
     deltas, error = decode(stream(*events))
@@ -692,7 +692,7 @@ def test_no_whole_json_whatsoever_crashes_it(answer):
     assert (error is None) == bool(only(deltas, Finish))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_whatsoever_crash_it(body):
     decode(stream(says("a")) + body)

@@ -1,4 +1,4 @@
-"""The items of a Responses answer that are given at its end: tool calls, and the state that comes after one."""
+"""The items of a Responses answer that are given at its end: its tool calls, and the state that comes after one."""
 
 from collections.abc import Iterator
 from typing import Any
