@@ -1,11 +1,14 @@
 """What a site tests with: a provider that follows a script, factories, a viewer, and a provider that goes wrong.
 
+A provider of its own it tests with ProviderConformance.
+
 The factories need the extra `testing` (factory-boy) and are loaded on first use.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from converse_stream.testing.conformance import ProviderConformance
 from converse_stream.testing.exchange import Request
 from converse_stream.testing.faults import Cut, EndlessAnswer, EndlessLine, Fault, Garbage, Refusal, Reset, Stall
 from converse_stream.testing.follower import Follower, Seen
@@ -26,6 +29,7 @@ __all__ = [
     "Follower",
     "Garbage",
     "MessageFactory",
+    "ProviderConformance",
     "Refusal",
     "ReplayServer",
     "Request",
