@@ -305,7 +305,7 @@ def test_a_source_is_never_read_again(conversation: Conversation, settings, runn
 
 
 def test_a_stop_ends_a_pause_at_once(conversation: Conversation) -> None:
-    provider = InTurn([RateLimited(retry_after=25)], ["too late"])
+    provider = InTurn([Usage(5, 5), Served("m", "r"), RateLimited(retry_after=25)], ["too late"])
 
     message = conversation.ask("go", model=provider)
     until(lambda: message.attempts.filter(outcome="failed").exists())
@@ -316,6 +316,8 @@ def test_a_stop_ends_a_pause_at_once(conversation: Conversation) -> None:
     assert time.monotonic() - started < 5
     assert (message.status, len(provider.prompts)) == (Status.CANCELLED, 1)
     assert outcomes(message) == [("scripted", "failed", "rate_limit")]
+    message.refresh_from_db()
+    assert (message.input_tokens, message.model) == (None, "script")
 
 
 def test_a_stop_ends_a_pause_of_the_inline_runner_too(conversation: Conversation, settings) -> None:

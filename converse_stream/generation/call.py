@@ -38,6 +38,7 @@ class Call:
         self._row: Attempt | None = None
         self._started = time.monotonic()
         self._first_content: float | None = None
+        self._duration: float | None = None
         self._states: list[State] = []
         self._finish: Finish | None = None
         self._ignored = 0
@@ -49,7 +50,6 @@ class Call:
 
     def begin(self) -> None:
         """Record that the provider is about to be called."""
-        # Nothing that an earlier call has told belongs to this one.
         self._stream.outcome = Outcome(streamed=self._prompt.options.get("stream") is not False)
         message, model = self._stream.message, self._prompt.model
         self._row = Attempt.objects.create(message=message, provider=self.provider.name, model=model)
@@ -87,7 +87,7 @@ class Call:
             logger.warning("%s went on for %d deltas after its ending", self.provider.label, self._ignored)
 
     def end(self) -> None:
-        """Record how the call went."""
+        """Record how the call went, once. What it has told, but for the price, is told of no other."""
         if self._row is None:
             return
         row, self._row = self._row, None
@@ -98,7 +98,7 @@ class Call:
             error_code=code,
             served_model=known.model,
             time_to_first_delta=None if self._first_content is None else self._first_content - self._started,
-            duration=time.monotonic() - self._started,
+            duration=self._duration,
             input_tokens=known.input_tokens,
             output_tokens=known.output_tokens,
             cached_tokens=known.cached_tokens,
@@ -106,6 +106,7 @@ class Call:
             cost=self.cost,
             request_id=known.request_id,
         )
+        self._stream.outcome = Outcome(cost=known.cost)
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +116,9 @@ class Call:
     ) -> bool:
         if isinstance(error, ProviderError):
             self.error = error
-            self._stream.learn(Served(request_id=error.request_id))
+            if not self._stream.outcome.request_id:
+                self._stream.learn(Served(request_id=error.request_id))
+        self._duration = time.monotonic() - self._started
         is_refused = self.error is not None and not self.has_content
         known = self._stream.outcome
         self.cost = prices.cost(self.provider.vendor_url, (known.model, self._prompt.model), known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -34,21 +35,24 @@ class Calls:
         self._history: list[PromptMessage] | None = None
         self._call: Call | None = None
         self._spent = Decimal(0)
+        # A stop may end the generation while another thread still begins a call.
+        self._lock = threading.Lock()
 
     def begin(self) -> Call:
         """Return the next call; it is recorded, and about to be made."""
         provider, option = self._plan.provider, self._plan.stream_option
         try:
-            if self._history is None:
-                prices.load()
-                self._history = history(self._message.conversation, parent=self._message.parent)
-            prompt = provider.prompt(self._history, None if option is None else {"stream": option})
-            self._name(provider)
-            self._call = Call(provider, prompt, self._stream, spent=self._spent)
-            self._call.begin()
+            with self._lock:
+                if self._history is None:
+                    prices.load()
+                    self._history = history(self._message.conversation, parent=self._message.parent)
+                prompt = provider.prompt(self._history, None if option is None else {"stream": option})
+                self._name(provider)
+                self._call = Call(provider, prompt, self._stream, spent=self._spent)
+                self._call.begin()
+                return self._call
         except OperationalError as error:
             raise StoreUnavailable("the database could not be reached to begin the answer") from error
-        return self._call
 
     def after(self, call: Call) -> float | None:
         """Return the seconds to wait before the next call; None if this one has answered.
@@ -71,8 +75,13 @@ class Calls:
 
     def end(self) -> None:
         """Record how the last call went, if that has not been done."""
-        if self._call is not None:
-            self._call.end()
+        with self._lock:
+            if self._call is None:
+                return
+            try:
+                self._call.end()
+            except OperationalError:
+                logger.warning("message %s: how its call went could not be recorded", self._message.pk, exc_info=True)
 
     def _name(self, provider: Provider) -> None:
         """Let the message say who is asked now."""
