@@ -130,9 +130,11 @@ def insert(
             message.conversation, message.number, message.parent = conversation, number, parent
             if message.is_live:
                 message.live_in = conversation
+                # The database's own clock decides how long a lease lasts.
+                message.lease_expires_at = Now() + timedelta(seconds=settings.LEASE)
             message.save(using=using, force_insert=True)
+            message.lease_expires_at = None
             parent = message
-        _lease(messages, using)
         transaction.on_commit(partial(announce_messages, conversation.pk), using=using)
 
 
@@ -176,11 +178,3 @@ def _check_limit(conversation: Conversation, using: str) -> None:
     live = set(Message.objects.using(using).filter(live_in__owner=owner).values_list("pk", flat=True))
     if len(live) >= limit and len(live.difference(end_lost(live))) >= limit:
         raise TooManyAnswers(f"MAX_LIVE_ANSWERS_PER_USER is {limit}")
-
-
-def _lease(messages: list[Message], using: str) -> None:
-    # The database's own clock decides how long a lease lasts.
-    leased = [message.pk for message in messages if message.lease_holder]
-    if leased:
-        rows = Message.objects.using(using).filter(pk__in=leased)
-        rows.update(lease_expires_at=Now() + timedelta(seconds=settings.LEASE))

@@ -15,7 +15,6 @@ ASKING = [
     "SELECT message",  # the newest leaf
     "INSERT message",
     "INSERT message",
-    "UPDATE message",  # the lease, by the database's clock
     "COMMIT",
 ]
 
