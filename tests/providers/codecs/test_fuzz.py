@@ -18,7 +18,7 @@ from converse_stream.providers.codecs import Decoder
 from tests.providers.codecs.decoders import FORMATS, Stream, streams
 from tests.providers.codecs.decoding import joined, only
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "50"))
 LONGEST = 48 * 1024
 """Bytes of a body that is mutated: a time limit for all needs one for their length."""
 CPU_SECONDS = 0.1
@@ -133,10 +133,10 @@ def said(deltas: list[Delta]) -> tuple:
 def cuts(body: bytes) -> list[int]:
     """Return where to cut: everywhere in a short body; in a long one at its end, and at some of its lines' ends."""
     everywhere = range(len(body))
-    if len(body) <= 3000 or EXAMPLES > 1000:
+    if len(body) <= 1500 or EXAMPLES > 1000:
         return list(everywhere)
     ends = [at for at in everywhere if body[at - 1 : at] == b"\n"]
-    return sorted({*ends[:: len(ends) // 100 + 1], *everywhere[-500:]})
+    return sorted({*ends[:: len(ends) // 50 + 1], *everywhere[-300:]})
 
 
 @pytest.mark.timeout(24 * 3600)
