@@ -79,7 +79,7 @@ class OllamaDecoder(Decoder):
             len(self._calls),
             id=text(call.get("id")),
             name=text(at(call, "function", "name")),
-            arguments=arguments if isinstance(arguments, str) else json.dumps(arguments or {}),
+            arguments=arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False),
         )
 
 

@@ -28,6 +28,7 @@ _TEXTS = {
 _ITEMS = frozenset(
     {"response.output_item.added", "response.function_call_arguments.delta", "response.output_item.done"}
 )
+_ERRORS = frozenset({"error", "response.error"})
 _ENDINGS = frozenset({"completed", "incomplete", "failed", "cancelled"})
 
 
@@ -60,7 +61,7 @@ class ResponsesDecoder(EventStreamDecoder):
             return
         payload = parsed(event.data)
         kind = text(at(payload, "type")) or event.event
-        if kind == "error" or errors.is_error(payload):
+        if kind in _ERRORS or errors.is_error(payload):
             raise errors.from_event(_complaint(payload, event.data))
         if not isinstance(payload, dict):
             raise ProtocolError(f"an event of {len(event.data)} characters is no JSON object")

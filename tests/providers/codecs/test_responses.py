@@ -486,13 +486,15 @@ def test_an_error_has_its_kind_in_whatever_event_it_comes(told, kind):
     shapes = [
         {"type": "error", "error": told},
         {"type": "error", "param": None, "sequence_number": 3, **told},
+        {"type": "response.error", **told},
+        {"type": "response.failed", "error": told},
         {"error": told},
         ended("failed", error=told),
     ]
 
     errors = [decode(stream(says("a"), shape))[1] for shape in shapes]
 
-    assert [type(error) for error in errors] == [kind] * 4
+    assert [type(error) for error in errors] == [kind] * 6
     assert {str(error) for error in errors} == {told["message"] + (f" ({told['code']})" if told["code"] else "")}
     assert {error.status for error in errors} == {200}
 
