@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from converse_stream.exceptions import BadRequest
+from converse_stream.providers.codecs.parts import data_of
 
 _TEXTS = frozenset({"application/json", "application/xml", "application/yaml"})
 
@@ -20,7 +21,7 @@ def content_block(part: Mapping[str, Any]) -> dict[str, Any]:
     title = {"title": part["name"]} if part.get("name") else {}
     if media_type == "application/pdf":
         return {"type": "document", "source": _source(part), **title}
-    if (media_type.startswith("text/") or media_type in _TEXTS) and part.get("data"):
+    if (media_type.startswith("text/") or media_type in _TEXTS) and not part.get("url"):
         return {
             "type": "document",
             "source": {"type": "text", "media_type": "text/plain", "data": _read(part)},
@@ -32,11 +33,11 @@ def content_block(part: Mapping[str, Any]) -> dict[str, Any]:
 def _source(part: Mapping[str, Any]) -> dict[str, Any]:
     if part.get("url"):
         return {"type": "url", "url": part["url"]}
-    return {"type": "base64", "media_type": part["media_type"], "data": part["data"]}
+    return {"type": "base64", "media_type": part["media_type"], "data": data_of(part)}
 
 
 def _read(part: Mapping[str, Any]) -> str:
     try:
-        return base64.b64decode(part["data"], validate=True).decode("utf-8")
+        return base64.b64decode(data_of(part), validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise BadRequest(f"the file {part.get('name') or part['media_type']!r} is no text in UTF-8") from error

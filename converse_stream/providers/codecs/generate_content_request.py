@@ -14,7 +14,7 @@ from urllib.parse import quote
 from converse_stream.exceptions import BadRequest
 from converse_stream.prompts import Prompt, PromptMessage
 from converse_stream.providers.codecs.base import Codec
-from converse_stream.providers.codecs.parts import merged
+from converse_stream.providers.codecs.parts import data_of, merged
 from converse_stream.providers.codecs.trail import blobs, unrolled
 from converse_stream.providers.options import COMMON, SAMPLING
 
@@ -154,7 +154,7 @@ def _asked(part: Mapping[str, Any]) -> Iterator[Part]:
     elif part["type"] == "file" and part.get("url"):
         yield {"fileData": {"mimeType": part["media_type"], "fileUri": part["url"]}}
     elif part["type"] == "file":
-        yield {"inlineData": {"mimeType": part["media_type"], "data": part["data"]}}
+        yield {"inlineData": {"mimeType": part["media_type"], "data": data_of(part)}}
 
 
 def _said(part: Mapping[str, Any]) -> Iterator[Part]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from converse_stream.events import dumps
+from converse_stream.exceptions import BadRequest
 
 
 def result_text(part: Mapping[str, Any]) -> str:
@@ -24,7 +25,15 @@ def arguments_json(part: Mapping[str, Any]) -> str:
 
 def address(part: Mapping[str, Any]) -> str:
     """Return where a file's bytes are: its URL, or a `data:` one that holds them."""
-    return part.get("url") or f"data:{part['media_type']};base64,{part['data']}"
+    return part.get("url") or f"data:{part['media_type']};base64,{data_of(part)}"
+
+
+def data_of(part: Mapping[str, Any]) -> str:
+    """Return a file's bytes in base64. Raise BadRequest for a file without them."""
+    data = part.get("data")
+    if not isinstance(data, str):
+        raise BadRequest(f"a file of the type {part['media_type']} has neither a url nor data in base64")
+    return data
 
 
 def merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

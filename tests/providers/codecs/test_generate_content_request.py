@@ -304,6 +304,11 @@ def test_files_of_any_type_are_sent_as_data_or_by_url():
     ]
 
 
+def test_a_file_of_nothing_is_refused():
+    with pytest.raises(BadRequest, match="neither a url nor data"):
+        sent(["user", file("image/png", data=b"bytes")])
+
+
 def test_a_file_in_an_answer_is_refused():
     with pytest.raises(BadRequest, match="user's messages only"):
         sent(["assistant", file("image/png", data="eA==")])

@@ -333,6 +333,8 @@ def test_a_text_is_a_document(media_type):
     ("role", "part", "words"),
     [
         ("user", file("audio/mp3", data="eA=="), "takes no audio/mp3"),
+        ("user", file("image/png"), "neither a url nor data"),
+        ("user", file("text/plain", data=None), "neither a url nor data"),
         ("user", file("text/plain", url="https://x"), "not by URL"),
         ("user", file("text/plain", data=base64.b64encode(b"\xff").decode()), "no text in UTF-8"),
         ("user", file("text/plain", data="%%%"), "no text in UTF-8"),
