@@ -10,25 +10,27 @@ from typing import Any
 from converse_stream.cleaning import clean_text
 from converse_stream.events import Finish, Served, Usage
 
-FINISH_REASONS = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "completed": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "tool_calls": "tool_calls",
-    "toolcalls": "tool_calls",
-    "tool_use": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "contentfilter": "content_filter",
-    "refusal": "content_filter",
-    "safety": "content_filter",
+_WORDS = {
+    "stop": ("stop", "end_turn", "stop_sequence", "pause_turn", "completed"),
+    "length": (
+        *("length", "max_tokens", "model_length", "model_context_window_exceeded"),
+        *("incomplete", "incomplete:max_output_tokens"),
+    ),
+    "tool_calls": ("tool_calls", "toolcalls", "tool-calls", "tool_use", "function_call"),
+    "content_filter": (
+        *("content_filter", "contentfilter", "content-filter", "incomplete:content_filter", "refusal"),
+        *("safety", "recitation", "blocklist", "prohibited_content", "spii", "model_armor"),
+        *("image_safety", "image_prohibited_content", "image_recitation"),
+    ),
+    "error": (
+        *("error", "failed", "insufficient_system_resource", "aborted"),
+        *("malformed_function_call", "unexpected_tool_call", "too_many_tool_calls", "malformed_response"),
+        *("missing_thought_signature", "image_other", "no_image"),
+    ),
+    "cancelled": ("cancelled",),
 }
-"""Our finish reason for what providers and response objects say."""
+FINISH_REASONS = {word: reason for reason, words in _WORDS.items() for word in words}
+"""Our finish reason for what providers and response objects say, in lower case. Any other word means stop."""
 
 
 @dataclass(frozen=True, slots=True)

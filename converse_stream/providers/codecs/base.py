@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from converse_stream.events import Delta, Finish, Served, State, ToolCall, Usage
 from converse_stream.exceptions import ProtocolError, ProviderError, Truncated
+from converse_stream.outcome import FINISH_REASONS
 from converse_stream.prompts import Prompt
 from converse_stream.providers import errors
 from converse_stream.providers.codecs.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEDecoder
@@ -21,7 +22,7 @@ class Decoder(ABC):
     is lost: look at it after each call.
     """
 
-    finish_reasons: ClassVar[Mapping[str, str]] = {}
+    finish_reasons: ClassVar[Mapping[str, str]] = FINISH_REASONS
     """Our finish reason for each raw one, in lower case. Any other means stop, as the answer did end."""
 
     def __init__(self) -> None:

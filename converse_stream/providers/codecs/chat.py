@@ -25,17 +25,6 @@ class ChatDecoder(EventStreamDecoder):
     """Only choice 0 counts. Tool calls, usage and Finish come at the end."""
 
     terminators = frozenset({_DONE})
-    finish_reasons = {
-        "stop": "stop",
-        "length": "length",
-        "model_length": "length",
-        "tool_calls": "tool_calls",
-        "function_call": "tool_calls",
-        "content_filter": "content_filter",
-        "error": "error",
-        "insufficient_system_resource": "error",
-        "aborted": "error",
-    }
     reasoning_fields: ClassVar[tuple[str, ...]] = ("reasoning_content", "reasoning")
     """Where a delta holds visible thinking; the first that is not empty counts."""
     usage_paths: ClassVar[tuple[tuple[str, ...], ...]] = (("usage",), ("x_groq", "usage"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from converse_stream.events import Content, Data, Delta, Reasoning, State, Text, Usage
 from converse_stream.exceptions import ProtocolError, Truncated
+from converse_stream.outcome import FINISH_REASONS
 from converse_stream.providers import errors
 from converse_stream.providers.codecs.base import EventStreamDecoder
 from converse_stream.providers.codecs.generate_content_request import GenerateContentRequest
@@ -34,24 +35,7 @@ class GenerateContentDecoder(EventStreamDecoder):
     """
 
     max_event_bytes = 8 * MAX_EVENT_BYTES  # a generated image comes in one event
-    finish_reasons = {
-        "stop": "stop",
-        "max_tokens": "length",
-        **dict.fromkeys(
-            (
-                *("safety", "recitation", "blocklist", "prohibited_content", "spii", "model_armor"),
-                *("image_safety", "image_prohibited_content", "image_recitation"),
-            ),
-            "content_filter",
-        ),
-        **dict.fromkeys(
-            (
-                *("malformed_function_call", "unexpected_tool_call", "too_many_tool_calls", "malformed_response"),
-                *("missing_thought_signature", "language", "other", "image_other", "no_image"),
-            ),
-            "error",
-        ),
-    }
+    finish_reasons = {**FINISH_REASONS, "language": "error", "other": "error"}
 
     def __init__(self) -> None:
         super().__init__()

@@ -38,15 +38,6 @@ class MessagesDecoder(EventStreamDecoder):
     """
 
     max_event_bytes = 8 * MAX_EVENT_BYTES  # a page that the server has fetched comes in one event
-    finish_reasons = {
-        "end_turn": "stop",
-        "stop_sequence": "stop",
-        "pause_turn": "stop",
-        "max_tokens": "length",
-        "model_context_window_exceeded": "length",
-        "tool_use": "tool_calls",
-        "refusal": "content_filter",
-    }
 
     def __init__(self) -> None:
         super().__init__()

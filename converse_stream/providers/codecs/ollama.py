@@ -23,8 +23,6 @@ _LONGEST_REASON = 100
 class OllamaDecoder(Decoder):
     """Text and thinking come as they arrive; tool calls, usage and Finish at the end."""
 
-    finish_reasons = {"stop": "stop", "length": "length"}
-
     def __init__(self) -> None:
         super().__init__()
         self._lines = NDJSONDecoder()

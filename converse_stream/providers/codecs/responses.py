@@ -40,13 +40,6 @@ class ResponsesDecoder(EventStreamDecoder):
 
     terminators = frozenset({_DONE})
     max_event_bytes = 8 * MAX_EVENT_BYTES  # the last event repeats the whole answer, its instructions and its tools
-    finish_reasons = {
-        "completed": "stop",
-        "incomplete": "length",
-        "incomplete:max_output_tokens": "length",
-        "incomplete:content_filter": "content_filter",
-        "cancelled": "cancelled",
-    }
 
     def __init__(self) -> None:
         super().__init__()
