@@ -58,6 +58,13 @@ def test_a_runner_or_broker_whose_path_leads_nowhere_is_a_warning(settings, key,
     assert found() == ["W002"]
 
 
+@pytest.mark.parametrize("model", [["demo", "nobody:knows"], "nobody:knows", []])
+def test_a_default_model_that_nobody_has_is_a_warning(settings, model):
+    settings.CONVERSE_STREAM = {"DEFAULT_MODEL": model}
+
+    assert found() == ["W002"]
+
+
 @pytest.mark.parametrize("path", ["tests.dialects.own.Missing", "nowhere.at.all", "native", "tests.records.Echo"])
 def test_a_dialect_that_is_none_is_a_warning(settings, path):
     settings.CONVERSE_STREAM = {"DIALECTS": {"mine": path}}
@@ -94,6 +101,7 @@ def test_a_runner_or_broker_that_is_no_name_cannot_run(settings, key, value):
             ("ALLOWED_ORIGINS", value)
             for value in ("*", ["*"], ["chat.example.com"], ["https://a.example/"], [None], ["https://*.example"])
         ],
+        *[("RETRIES", value) for value in (-1, 1.5, "2", None, True)],
         ("CHUNK_RETENTION", -1),
         ("CHUNK_RETENTION", None),
         ("PROVIDERS", ["demo"]),
@@ -118,6 +126,8 @@ def test_a_value_of_the_wrong_kind_cannot_run(settings, key, value):
     ("key", "value"),
     [
         ("LEASE", 5),
+        ("RETRIES", 0),
+        ("DEFAULT_MODEL", ["demo:a", "demo:b"]),
         ("POLL_INTERVAL", 0.1),
         ("CHUNK_RETENTION", 0),
         ("PUBLIC_METADATA", {"tab"}),
