@@ -8,8 +8,9 @@ Read from the environment, or from the file `.env` beside manage.py (another one
     CONVERSE_MODEL               what answers: demo (needs no key), openai:<model>, …
     CONVERSE_RUNNER              where answers are generated: thread, inline, …
     CONVERSE_POLL_INTERVAL       seconds between looks for what other processes wrote
-    OPENAI_API_KEY, OPENAI_BASE_URL
-    ANTHROPIC_API_KEY, GEMINI_API_KEY    read by the providers themselves
+    OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, XAI_API_KEY, GROQ_API_KEY, MISTRAL_API_KEY,
+    OPENROUTER_API_KEY, DEEPSEEK_API_KEY, OLLAMA_API_KEY, OLLAMA_HOST    read by the providers themselves
+    OPENAI_BASE_URL              another server, such as a gateway, that speaks OpenAI's format
 
 With DEBUG off also LOG_LEVEL, SECURE_SSL_REDIRECT, SECURE_HSTS_SECONDS, SECURE_HSTS_INCLUDE_SUBDOMAINS,
 SECURE_HSTS_PRELOAD and TRUST_X_FORWARDED_PROTO: production.env.example is such an environment, with a word on each.
@@ -101,15 +102,16 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
 }
 
-OPENAI: dict[str, Any] = {"api_key": env.str("OPENAI_API_KEY", default="")}
+# Each provider finds its key in the environment by itself, and needs no entry.
+PROVIDERS: dict[str, Any] = {}
 if base_url := env.str("OPENAI_BASE_URL", default=""):
-    OPENAI["base_url"] = base_url
+    PROVIDERS["openai"] = {"base_url": base_url}
 
 CONVERSE_STREAM: dict[str, Any] = {
     "DEFAULT_MODEL": env.str("CONVERSE_MODEL", default="demo"),
     "RUNNER": env.str("CONVERSE_RUNNER", default="thread"),
     "POLL_INTERVAL": env.float("CONVERSE_POLL_INTERVAL", default=0.25),
-    "PROVIDERS": {"openai": OPENAI},
+    "PROVIDERS": PROVIDERS,
 }
 
 if not DEBUG:

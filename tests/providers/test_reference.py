@@ -94,3 +94,8 @@ def test_every_code_that_is_known_is_on_the_page():
     listed = {word for row in error_codes().values() for cell in row for word in words(cell)}
 
     assert sorted({*errors._DECISIVE, *errors._BY_WORD} - listed) == []
+
+
+@every_provider
+def test_the_example_environment_has_a_line_for_its_key(name):
+    assert f"# {CATALOGUE[name].key_environment}=" in (ROOT / ".env.example").read_text().splitlines()
