@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,13 @@ from uuid import UUID
 from django.db import connections, router
 from django.db.models import Max
 
-from converse_stream.events import ENDINGS, Event, merge, unfold
+from converse_stream.events import ENDINGS, TEXT_KINDS, Event, merge, unfold
 from converse_stream.feed.cursor import AFTER_ENDING
 from converse_stream.models import Chunk, Message
 from converse_stream.models.chunk import ROW, read_events, to_event
 
+LARGEST_TEXT = 262_144
+"""Characters of one event that was read from the database."""
 LARGEST_ENDING = 1_048_576
 """Characters of content that an ending carries; a longer message is read over REST."""
 
@@ -64,7 +66,18 @@ def finished(message: Message, after: int) -> Snapshot:
 
 def _from(message: Message, kind: str, content: list[Event], after: int = 0) -> Snapshot:
     first = [start_event(message, kind)] if kind else []
-    return Snapshot([*first, *merge(content)], content[-1].end if content else after, None)
+    return Snapshot([*first, *_cut(merge(content))], content[-1].end if content else after, None)
+
+
+def _cut(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield the events with long texts in pieces: a transport holds one at a time for a viewer that reads slowly."""
+    for event in events:
+        if event.kind not in TEXT_KINDS or len(event.data) <= LARGEST_TEXT:
+            yield event
+            continue
+        for start in range(event.start, event.end, LARGEST_TEXT):
+            end = min(start + LARGEST_TEXT, event.end)
+            yield Event(event.message_id, event.kind, start, end, event.data[start - event.start : end - event.start])
 
 
 def start_event(message: Message, kind: str = "start") -> Event:

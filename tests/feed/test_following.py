@@ -256,3 +256,23 @@ def test_an_ending_beyond_a_megabyte_leaves_the_content_to_rest(conversation: Co
 
     assert (ending.kind, ending.data["message"]["content"], ending.data["message"]["parts"]) == ("complete", None, None)
     assert ending.data["message"]["length"] == 1_100_000
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_long_text_is_read_in_pieces_that_join(conversation: Conversation, is_live: bool) -> None:
+    text = "".join(f"{number:07} " for number in range(80_000))
+    stream = conversation.start_stream()
+    stream.append(text).data("mark", 1)
+    if not is_live:
+        stream.complete()
+
+    events = []
+    for event in Message.objects.get(pk=stream.message.pk).follow(after=8, timeout=10):
+        events.append(event)
+        if event.kind == "data":
+            break
+
+    assert [event.kind for event in events] == ["text", "text", "text", "data"]
+    assert max(len(event.data) for event in events[:-1]) == 262_144
+    assert "".join(event.text for event in events) == text[8:]
+    stream.complete() if is_live else None
