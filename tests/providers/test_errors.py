@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from converse_stream import exceptions
 from converse_stream.providers import errors
+from converse_stream.registry import provider
 from tests.recordings import recordings
 
 KINDS = {
@@ -34,7 +35,7 @@ def test_a_recorded_refusal_has_its_kind_and_keeps_its_message(recording):
     expected = recording.expected["error"]
     headers = {name.lower(): value for name, value in recording.sidecar["headers"].items()}
 
-    found = errors.from_response(recording.sidecar["http_status"], headers, recording.body)
+    found = provider(recording.path.parent.name).refusal(recording.sidecar["http_status"], headers, recording.body)
 
     assert found.code == KINDS[expected["kind"]]
     assert found.status == expected["http_status"]
