@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from converse_stream.events import Reasoning, State, Text, ToolCall, attach
+from converse_stream.events import Reasoning, State, Text, ToolCall
 from converse_stream.models import Conversation
 from converse_stream.registry import provider
+from converse_stream.state import attach
 from converse_stream.testing import Follower, ScriptedProvider
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -23,8 +23,9 @@ from converse_stream.admin.cells import (
     username_lookup,
 )
 from converse_stream.admin.filters import ErrorFilter, ModelFilter, ProviderFilter
-from converse_stream.events import dumps, public_parts, text_of
+from converse_stream.events import dumps, text_of
 from converse_stream.models import LIVE_STATUSES, Chunk, Message
+from converse_stream.state import public_parts
 
 
 @admin.register(Message)

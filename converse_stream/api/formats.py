@@ -8,12 +8,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from converse_stream.events import dumps, public_parts
+from converse_stream.events import dumps
 from converse_stream.models import Conversation, Message, Role, Status
 from converse_stream.models.history import tellable
 from converse_stream.prompts import Prompt, PromptMessage
 from converse_stream.providers.codecs.chat_request import ChatRequest
 from converse_stream.providers.codecs.parts import address
+from converse_stream.state import public_parts
 
 
 class ExportFormat(ABC):

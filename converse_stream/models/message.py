@@ -10,11 +10,12 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from converse_stream.conf import settings
-from converse_stream.events import Event, public_parts, text_of, width
+from converse_stream.events import Event, text_of, width
 from converse_stream.exceptions import BY_CODE, InternalError
 from converse_stream.models.choices import LIVE_STATUSES, Role, Status
 from converse_stream.models.content import ContentField
 from converse_stream.models.querysets import MessageQuerySet
+from converse_stream.state import public_parts
 
 if TYPE_CHECKING:
     from converse_stream.responses import EventStreamResponse

@@ -10,8 +10,9 @@ from django.db import transaction
 from converse_stream.brokers import configured, local
 from converse_stream.conf import settings
 from converse_stream.models import Message, Status
+from converse_stream.recorder.batch import Batch
 from converse_stream.recorder.ending import ended
-from converse_stream.recorder.outbox import Batch, Outbox
+from converse_stream.recorder.outbox import Outbox
 from converse_stream.recorder.statements import Statements
 
 

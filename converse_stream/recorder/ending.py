@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from converse_stream.cleaning import clean_text
-from converse_stream.events import Event, attach, fold, text_of
+from converse_stream.events import Event, fold, text_of
 from converse_stream.exceptions import GenerationError
 from converse_stream.models import Message, Status
 from converse_stream.models.figures import figures
+from converse_stream.state import attach
 
 if TYPE_CHECKING:
-    from converse_stream.recorder.outbox import Batch, Outbox
+    from converse_stream.recorder.batch import Batch
+    from converse_stream.recorder.outbox import Outbox
 
 _FIGURES = (
     "model", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost",

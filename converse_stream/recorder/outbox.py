@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from converse_stream.conf import settings
 from converse_stream.events import TEXT_KINDS, Event, dumps
 from converse_stream.exceptions import GenerationError, OutputLimit, StreamClosed
 from converse_stream.models import Message
+from converse_stream.recorder.batch import Batch, Row
 from converse_stream.recorder.ending import failure
 
 logger = logging.getLogger("converse_stream")
@@ -26,35 +26,6 @@ logger = logging.getLogger("converse_stream")
 ROOM = 262_144
 """Characters buffered before a writer has to wait."""
 _TIMELINE = 200
-
-
-@dataclass(slots=True)
-class Row:
-    """What will be one chunk: neighbouring text of one kind, or one call, result or value."""
-
-    kind: str
-    start: int
-    end: int
-    pieces: list[str] = field(default_factory=list)
-
-    @property
-    def data(self) -> str:
-        """The column's value."""
-        return "".join(self.pieces)
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one message brings to one commit. It stays the same when the commit has to be tried again."""
-
-    outbox: Outbox
-    events: list[Event]
-    rows: list[Row]
-    ending: Mapping[str, Any] | None
-    waiting: list[Future[None]]
-    size: int
-    is_stored: bool = False
-    """Whether it has been committed: whatever goes wrong after that is not the commit's fault."""
 
 
 class Outbox:

@@ -16,8 +16,9 @@ from converse_stream.database import submit
 from converse_stream.exceptions import InternalError, Shutdown, StoreUnavailable
 from converse_stream.models import Message
 from converse_stream.models.endings import publish_endings
+from converse_stream.recorder.batch import Batch
 from converse_stream.recorder.commit import commit, look
-from converse_stream.recorder.outbox import Batch, Outbox
+from converse_stream.recorder.outbox import Outbox
 from converse_stream.recorder.pace import Pace
 from converse_stream.recorder.statements import Statements
 

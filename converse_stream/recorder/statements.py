@@ -18,7 +18,8 @@ from django.utils import timezone
 
 from converse_stream.conf import settings
 from converse_stream.models import Chunk, Message, Status
-from converse_stream.recorder.outbox import Outbox, Row
+from converse_stream.recorder.batch import Row
+from converse_stream.recorder.outbox import Outbox
 
 ENDING = (
     "status", "live_in", "content", "parts", "metadata", "model", "finish_reason", "finish_reason_raw",

@@ -10,9 +10,9 @@ from django.utils import timezone
 from converse_stream.exceptions import InternalError, StreamClosed
 from converse_stream.models import Chunk, Conversation, Message, Status, opening
 from converse_stream.recorder import Outbox
+from converse_stream.recorder.batch import Batch
 from converse_stream.recorder.commit import commit, look
 from converse_stream.recorder.ending import ended
-from converse_stream.recorder.outbox import Batch
 from converse_stream.recorder.statements import Statements
 
 pytestmark = pytest.mark.django_db(transaction=True)

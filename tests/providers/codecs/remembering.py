@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from converse_stream.events import ABOUT, TEXT_KINDS, Delta, Event, State, attach, fold, to_part, width
+from converse_stream.events import ABOUT, TEXT_KINDS, Delta, Event, State, fold, to_part, width
+from converse_stream.state import attach
 
 
 def remembered(deltas: Iterable[Delta]) -> list[dict[str, Any]]:

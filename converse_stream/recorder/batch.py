@@ -1,0 +1,42 @@
+"""Batch: what one message brings to one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from converse_stream.events import Event
+
+if TYPE_CHECKING:
+    from converse_stream.recorder.outbox import Outbox
+
+
+@dataclass(slots=True)
+class Row:
+    """What will be one chunk: neighbouring text of one kind, or one call, result or value."""
+
+    kind: str
+    start: int
+    end: int
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def data(self) -> str:
+        """The column's value."""
+        return "".join(self.pieces)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one message brings to one commit. It stays the same when the commit has to be tried again."""
+
+    outbox: Outbox
+    events: list[Event]
+    rows: list[Row]
+    ending: Mapping[str, Any] | None
+    waiting: list[Future[None]]
+    size: int
+    is_stored: bool = False
+    """Whether it has been committed: whatever goes wrong after that is not the commit's fault."""
