@@ -6,6 +6,7 @@ https://platform.claude.com/docs/en/build-with-claude/preserved-thinking (read 2
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -21,7 +22,7 @@ from converse_stream.providers.codecs.messages_request import without_thinking
 from converse_stream.providers.http import HTTPProvider
 
 _VERSION = "2023-06-01"
-_REFUSED_THINKING = "Invalid `signature` in `thinking` block"
+_REFUSED_THINKING = re.compile("`(redacted_)?thinking`.* block")
 
 
 class Anthropic(HTTPProvider):
@@ -50,7 +51,7 @@ class Anthropic(HTTPProvider):
                     yield delta
                 return
         except BadRequest as error:
-            if _REFUSED_THINKING not in str(error):
+            if not _REFUSED_THINKING.search(str(error)):
                 raise
         async with aclosing(self._asked(bare)) as deltas:
             async for delta in deltas:

@@ -37,11 +37,6 @@ HELLO = (
 )
 ANSWER = [Served("claude-sonnet-5-5", "msg_1"), Text("Hello"), Usage(3, 2), Finish("stop", "end_turn")]
 HI = ({"role": "user", "content": "hi"},)
-BOUND = (
-    b'{"type":"error","error":{"type":"invalid_request_error","message":"messages.1.content.0: Invalid `signature` in '
-    b'`thinking` block. The block is bound to a different conversation."},"request_id":"req_1"}'
-)
-
 pytestmark = pytest.mark.usefixtures("connections")
 
 
@@ -220,8 +215,17 @@ async def test_thinking_goes_back_to_its_own_model_and_to_no_other():
     assert others == [{"type": "text", "text": "Yes"}]
 
 
-async def test_thinking_that_is_not_taken_back_is_left_out():
-    with ReplayServer(HELLO, faults=[Refusal(400, BOUND)]) as server:
+@pytest.mark.parametrize(
+    "message",
+    [
+        "messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to another conversation.",
+        "messages.1.content.0: Invalid `data` in `redacted_thinking` block",
+        "messages.1: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified.",
+    ],
+)
+async def test_thinking_that_is_not_taken_back_is_left_out(message):
+    refusal = json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": message}})
+    with ReplayServer(HELLO, faults=[Refusal(400, refusal.encode())]) as server:
         deltas = await answer(anthropic(server.url), conversation())
         first, second = (request.json["messages"][1]["content"] for request in server.requests)
 
