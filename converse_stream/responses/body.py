@@ -33,7 +33,7 @@ class Body:
         return f"{self.message.pk}.end" if reads_from == AFTER_ENDING else reads_from
 
     def __iter__(self) -> Iterator[bytes]:
-        telling = _Telling(self.message, self.position, self.dialect)
+        telling = Telling(self.message, self.position, self.dialect)
         try:
             if telling.prelude:
                 yield telling.prelude
@@ -51,7 +51,7 @@ class Body:
             self.close()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        telling = _Telling(self.message, self.position, self.dialect)
+        telling = Telling(self.message, self.position, self.dialect)
         try:
             await sync_to_async(release)()
             if telling.prelude:
@@ -77,7 +77,7 @@ class Body:
             submit(self.message.cancel)
 
 
-class _Telling:
+class Telling:
     """What one viewer is told and when, in a dialect. Nothing at all is not sent: it would end a chunked body."""
 
     def __init__(self, message: Message, position: int, dialect: Dialect) -> None:

@@ -37,6 +37,8 @@ CONTENTS: dict[str, list[Any]] = {
     "nasty": [Text(NASTY), Text(" ")],
     "calls": [
         Text("Wait."),
+        ToolResult("call_0", "map", "here"),
+        Text(" A moment."),
         ToolCall("call_1", "weather", None, '{"city": '),
         ToolCall("call_2", "time", {"zone": "CET"}),
         ToolResult("call_3", "map", "no such place", is_error=True),

@@ -1,5 +1,6 @@
 """However an answer was cut on the way, and wherever a viewer comes in, its client has the same in the end."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import strategies as st
 
 from converse_stream.dialects import BUILT_IN
 from converse_stream.events import TEXT_KINDS, Data, Event, Reasoning, Text, ToolCall, ToolResult, fold, width
-from tests.dialects.answers import CONTENTS, ENDINGS, answer, content, dialect, ending, start, tail
-from tests.dialects.clients import read
+from tests.dialects.answers import CONTENTS, ENDINGS, answer, content, dialect, ending, message, parts_of, start, tail
+from tests.dialects.clients import read, sent
 
 every_dialect = pytest.mark.parametrize("name", BUILT_IN)
 every_dialect_with_cursors = pytest.mark.parametrize(
@@ -149,3 +150,13 @@ def test_an_event_is_encoded_once_for_all_who_view_it(name: str) -> None:
     assert all(again[key][name] is frame for key, kept in frames.items() for name, frame in kept.items())
     counts_along = name.endswith("-progress")
     assert bool(frames) == (not counts_along)
+
+
+def test_progress_of_an_answer_that_has_ended_does_not_go_on_counting_the_seconds() -> None:
+    said = content([Text("Hello, "), Text("wörld")])
+    over = Event(said[0].message_id, "start", 0, 0, {"message": message(parts_of(said), "complete", "stop")})
+
+    told = sent(dialect("converse-progress").encoder().encode([over, *said]))
+
+    figures = {"chunks": 2, "characters": 12, "elapsed": 2, "speed": 6}
+    assert json.loads(told[-1].data)["progress"] == figures

@@ -8,6 +8,7 @@ from converse_stream.dialects import BUILT_IN, get_dialect
 from converse_stream.exceptions import UnknownDialect
 from converse_stream.models import Conversation, Message
 from converse_stream.responses import EventStreamResponse, follow_response
+from converse_stream.responses.body import Telling
 from tests.dialects.clients import read, sent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -159,16 +160,12 @@ def test_silence_is_broken_by_what_no_client_shows(conversation: Conversation, s
     assert read(name, b"".join(parts)).text == "ab"
 
 
-def test_thinking_that_a_format_has_no_word_for_is_silence(conversation: Conversation, settings) -> None:
-    settings.CONVERSE_STREAM = {"SSE_HEARTBEAT": 0.001}
-    stream = conversation.start_stream()
-    response = stream.message.stream_response(dialect="lightpack")
-    parts = iter(response)
-    prelude = next(parts)
-    stream.reasoning("Hm.").data("n", 1)
+def test_thinking_that_a_format_has_no_word_for_is_silence(message: Message, settings) -> None:
+    settings.CONVERSE_STREAM = {"SSE_HEARTBEAT": 1e-9}
+    thought = [event for event in message.follow() if event.kind == "reasoning"]
 
-    assert (prelude, next(parts)) == (b"retry: 3000\n", b":\n")
-    response.close()
+    assert Telling(message, 0, BUILT_IN["lightpack"]).tell(thought) == b":\n"
+    assert Telling(message, 0, BUILT_IN["ai-sdk"]).tell(thought) != b":\n\n"
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
