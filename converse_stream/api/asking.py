@@ -41,9 +41,9 @@ class AskingView(OwnerView, GenericAPIView[Message]):
     def respond(self, request: Request, ask: Callable[..., Message], options: Mapping[str, Any]) -> HttpResponseBase:
         """Ask, and return the response. Whatever is wrong is found before anything is written."""
         response: HttpResponseBase
+        dialect = request.query_params.get("dialect", "native")
+        get_dialect(dialect)
         if wants_stream(request):
-            dialect = request.query_params.get("dialect", "native")
-            get_dialect(dialect)
             slot = ViewerSlot(request.user.pk)
             message = ask(**options)
             response = slot.held_by(EventStreamResponse(message, dialect=dialect, request=request._request))

@@ -6,7 +6,6 @@ from typing import Any
 
 from rest_framework import serializers
 
-from converse_stream.api.serializers import ConversationSerializer
 from converse_stream.models import Role, Status
 
 
@@ -75,12 +74,24 @@ class MessagePage(serializers.Serializer[Any]):
     results = Message(many=True)
 
 
+class Conversation(serializers.Serializer[Any]):
+    """A conversation, as its owner sees it."""
+
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+    model = serializers.CharField()
+    options = serializers.DictField(help_text="as CLIENT_OPTIONS allows")
+    metadata = serializers.DictField(help_text="as PUBLIC_METADATA allows")
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
 class ConversationPage(serializers.Serializer[Any]):
     """A page of conversations."""
 
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
-    results = ConversationSerializer(many=True)
+    results = Conversation(many=True)
 
 
 class Accepted(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from converse_stream import registry
 from converse_stream.cleaning import clean_text
@@ -64,7 +65,11 @@ class ContentField(CleanTextField):
     """A question. Whether it can be accepted is decided by `ask`, for every caller alike."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(allow_blank=True, trim_whitespace=False, **options)
+        super().__init__(trim_whitespace=False, **options)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Return the content; of nothing at all `ask` says what is wrong with it."""
+        return "" if data == "" else super().run_validation(data)
 
 
 class PromptField(CleanTextField):

@@ -23,7 +23,7 @@ from converse_stream.api.serializers import (
     RetrySerializer,
 )
 from converse_stream.asking import regenerate
-from converse_stream.models import Conversation, Message
+from converse_stream.models import Conversation, Message, Role
 from converse_stream.models.committed import load_committed
 
 
@@ -86,9 +86,10 @@ class MessageCancel(OwnerView):
 class SiblingView(AskingView):
     """A view that starts an answer beside the one, or beside the question, that it is called for."""
 
-    def message(self, pk: UUID) -> Message:
-        """Return the message."""
-        return get_object_or_404(self.messages().select_related("conversation", "parent"), pk=pk)
+    def message(self, pk: UUID, *roles: str) -> Message:
+        """Return the message, if it has one of these roles."""
+        rows = self.messages().filter(role__in=roles).select_related("conversation", "parent")
+        return get_object_or_404(rows, pk=pk)
 
 
 class MessageRetry(SiblingView):
@@ -98,7 +99,7 @@ class MessageRetry(SiblingView):
 
     def post(self, request: Request, pk: UUID) -> HttpResponseBase:
         """Start the answer."""
-        return self.respond(request, self.message(pk).retry, self.asked(request))
+        return self.respond(request, self.message(pk, Role.ASSISTANT).retry, self.asked(request))
 
 
 class MessageRegenerate(SiblingView):
@@ -108,7 +109,9 @@ class MessageRegenerate(SiblingView):
 
     def post(self, request: Request, pk: UUID) -> HttpResponseBase:
         """Start the answer."""
-        return self.respond(request, partial(regenerate, self.message(pk)), self.asked(request))
+        return self.respond(
+            request, partial(regenerate, self.message(pk, Role.USER, Role.ASSISTANT)), self.asked(request)
+        )
 
 
 class MessageEdit(SiblingView):
@@ -119,4 +122,4 @@ class MessageEdit(SiblingView):
     def post(self, request: Request, pk: UUID) -> HttpResponseBase:
         """Start the answer."""
         asked = self.asked(request)
-        return self.respond(request, partial(self.message(pk).edit, asked.pop("content")), asked)
+        return self.respond(request, partial(self.message(pk, Role.USER).edit, asked.pop("content")), asked)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 
 from converse_stream import registry
 from converse_stream.conf import settings
@@ -24,6 +24,22 @@ KINDS: Mapping[str, Json] = {
 """The kinds of options that have one; the others are left open."""
 
 
+class KnownFieldsDescription(OpenApiSerializerExtension):
+    """What a client sends: these fields and no others."""
+
+    target_class = "converse_stream.api.fields.KnownFieldsOnly"
+    match_subclasses = True
+
+    def get_name(self, auto_schema: Any, direction: str) -> str:
+        """Return a name that no response has."""
+        return f"{type(self.target).__name__.removesuffix('Serializer')}Request"
+
+    def map_serializer(self, auto_schema: Any, direction: str) -> Json:
+        """Return the fields."""
+        fields: Json = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return fields | {"additionalProperties": False}
+
+
 class ModelDescription(OpenApiSerializerFieldExtension):
     """A model: one of CLIENT_MODELS, or of any provider there is."""
 
@@ -31,12 +47,10 @@ class ModelDescription(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Json:
         """Return what may be named."""
-        if direction == "response":
-            return {"type": "string"}
         if settings.CLIENT_MODELS is not None:
-            return {"type": "string", "enum": ["", *settings.CLIENT_MODELS]}
+            return {"type": "string", "enum": [*settings.CLIENT_MODELS]}
         names = "|".join(re.escape(name) for name in sorted({*registry.BUILT_IN, *settings.PROVIDERS}))
-        return {"type": "string", "pattern": f"^(({names})(:[^\\x00-\\x1f]{{0,100}})?)?$", "maxLength": 200}
+        return {"type": "string", "pattern": f"^({names})(:[^\\x00-\\x1f]{{0,100}})?$", "maxLength": 200}
 
 
 class OptionsDescription(OpenApiSerializerFieldExtension):
@@ -56,7 +70,7 @@ class MetadataDescription(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Json:
         """Return what may be kept."""
-        if direction == "request" and not self.target.parent.partial:
+        if not self.target.parent.partial:
             return {"type": "object", "additionalProperties": {}}
         return _closed({name: {} for name in settings.PUBLIC_METADATA})
 

@@ -9,7 +9,7 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
-from converse_stream.api import conversations, described, exports, messages, serializers, streams, usage
+from converse_stream.api import conversations, described, events, exports, messages, serializers, streams, usage
 from converse_stream.api.base import SSE
 from converse_stream.api.formats import FORMATS
 from converse_stream.dialects import BUILT_IN
@@ -50,7 +50,10 @@ class Operation:
         """Everything that may come back."""
         found: dict[Any, Any] = dict(self.ok)
         for status in sorted({*ALWAYS, *self.refusals}):
-            found[status] = OpenApiResponse(*REFUSALS[status])
+            found[status, JSON] = OpenApiResponse(*REFUSALS[status])
+        if 404 in self.refusals:
+            # What is not even an id leads to no view of ours.
+            found[404, "text/html"] = OpenApiTypes.STR
         return found
 
 
@@ -72,8 +75,17 @@ def _asks(name: str, summary: str, body: Any) -> Operation:
     return Operation(name, summary, started, (400, 404, 409, 413, 415, 422), body, (KEY, REPLAYED, LOCATION, DIALECT))
 
 
-TEXT = {(200, SSE): OpenApiTypes.STR, (200, "text/plain"): OpenApiTypes.STR}
-FOLLOWED = {**TEXT, 204: None}
+EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "a cursor"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "description": "JSON on one line; in some dialects text"},
+        "retry": {"type": "integer"},
+    },
+}
+TEXT = {(200, SSE): EVENT, (200, "text/plain"): OpenApiTypes.STR}
+FOLLOWED: Mapping[Any, Any] = {**TEXT, 204: None}
 KEY = _header(
     "Idempotency-Key",
     "Makes the request safe to repeat.",
@@ -99,7 +111,7 @@ FINDING = (
 FORM = _query("as", "The form.", {"type": "string", "enum": [*FORMATS], "default": "json"})
 DAYS = (_query("since", "The first day.", OpenApiTypes.DATE), _query("until", "The last day.", OpenApiTypes.DATE))
 
-CONVERSATION, MESSAGE = serializers.ConversationSerializer, described.Message
+CONVERSATION, MESSAGE = described.Conversation, described.Message
 OPERATIONS: Mapping[tuple[type, str], Operation] = {
     (conversations.ConversationList, "GET"): Operation(
         "conversations_list",
@@ -109,13 +121,21 @@ OPERATIONS: Mapping[tuple[type, str], Operation] = {
         parameters=(*PAGE, *FINDING),
     ),
     (conversations.ConversationList, "POST"): Operation(
-        "conversations_open", "Open a conversation", {201: CONVERSATION}, (400, 413, 415), CONVERSATION
+        "conversations_open",
+        "Open a conversation",
+        {201: CONVERSATION},
+        (400, 413, 415),
+        serializers.ConversationSerializer,
     ),
     (conversations.ConversationDetail, "GET"): Operation(
         "conversations_show", "Show a conversation", {200: CONVERSATION}, (404,)
     ),
     (conversations.ConversationDetail, "PATCH"): Operation(
-        "conversations_change", "Change a conversation", {200: CONVERSATION}, (400, 404, 413, 415), CONVERSATION
+        "conversations_change",
+        "Change a conversation",
+        {200: CONVERSATION},
+        (400, 404, 413, 415),
+        serializers.ConversationSerializer,
     ),
     (conversations.ConversationDetail, "DELETE"): Operation(
         "conversations_delete", "Delete a conversation", {204: None}, (404,)
@@ -125,6 +145,13 @@ OPERATIONS: Mapping[tuple[type, str], Operation] = {
     ),
     (streams.ConversationStream, "GET"): Operation(
         "conversations_follow", "Follow the live answer", FOLLOWED, (400, 404), parameters=(*CURSOR, DIALECT)
+    ),
+    (events.ConversationEvents, "GET"): Operation(
+        "conversations_watch",
+        "Watch a conversation",
+        {(200, SSE): EVENT, 204: None},
+        (400, 404),
+        parameters=CURSOR,
     ),
     (exports.ConversationExport, "GET"): Operation(
         "conversations_export",

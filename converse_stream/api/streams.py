@@ -15,8 +15,10 @@ from rest_framework.response import Response
 from converse_stream.api.base import OwnerView, stream_url
 from converse_stream.api.tickets import TicketAuthentication, issue
 from converse_stream.conf import settings
+from converse_stream.dialects import get_dialect
 from converse_stream.events import END
 from converse_stream.exceptions import MalformedCursor
+from converse_stream.feed import parse
 from converse_stream.limits import ViewerSlot
 from converse_stream.models import Conversation, Message
 from converse_stream.responses import EventStreamResponse, follow_response
@@ -64,17 +66,21 @@ class ConversationStream(StreamView):
     def get(self, request: Request, pk: UUID) -> HttpResponseBase:
         """Return the stream of the answer that the cursor names, to its ending, and behind that of the live one."""
         conversation = get_object_or_404(self.conversations(), pk=pk)
-        cursor = request.headers.get("Last-Event-ID") or request.query_params.get("after") or ""
+        dialect = request.query_params.get("dialect", "native")
+        get_dialect(dialect)
+        cursor = request.headers.get("Last-Event-ID") or request.query_params.get("after") or "0"
         followed, dot, position = cursor.rpartition(".")
         if dot:
             message = self._followed(conversation, followed)
             if message.is_live or position != END:
                 return self.follow(request, message)
+        else:
+            parse(cursor, "")
         live = self.messages().filter(live_in=conversation).first()
         if live is None:
             return HttpResponse(status=204)
         if dot:
-            return self.follow(request, live, dialect=request.query_params.get("dialect", "native"))
+            return self.follow(request, live, dialect=dialect)
         return self.follow(request, live)
 
     def _followed(self, conversation: Conversation, pk: str) -> Message:

@@ -34,7 +34,10 @@ class RangeSerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Return both days. Raise ValidationError for a range that is none, or longer than a year."""
-        until = attrs.get("until") or max(timezone.localdate(), attrs.get("since", FIRST))
+        until = attrs.get("until") or timezone.localdate()
+        if "since" in attrs and "until" not in attrs and FIRST <= attrs["since"] <= LAST:
+            a_year_later = attrs["since"] + datetime.timedelta(days=MAX_DAYS - 1)
+            until = min(max(until, attrs["since"]), a_year_later)
         if not FIRST <= until <= LAST:
             raise serializers.ValidationError({"until": [_("This day is out of range.")]})
         since = attrs.get("since") or until - datetime.timedelta(days=DEFAULT_DAYS - 1)

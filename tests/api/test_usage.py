@@ -125,6 +125,7 @@ def test_a_year_is_a_range(client):
 def test_a_day_without_the_other_is_a_range_too(client):
     assert client.get(PATH, {"until": "2026-02-01"}).json()["since"] == "2026-01-03"
     assert client.get(PATH, {"since": "2999-12-31"}).json()["until"] == "2999-12-31"
+    assert client.get(PATH, {"since": "2000-01-01"}).json()["until"] == "2000-12-31"
 
 
 def test_it_costs_the_same_however_much_there_is(client, used, query_count):

@@ -1,0 +1,198 @@
+"""The OpenAPI document: complete, true, and held against the API by schemathesis with all its checks."""
+
+import json
+import os
+from uuid import UUID
+
+import pytest
+import schemathesis
+from django.urls import get_resolver
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import Status
+from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
+
+from converse_stream.api import urls
+from converse_stream.api.base import OwnerView
+from converse_stream.api.schema_operations import OPERATIONS
+from converse_stream.models import Conversation
+from tests.records import person
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "10"))
+PATH = "/api/schema/"
+FOR_OTHER_CLIENTS = {"chat", "chat-stream", "chat-stop", "openai-chat-completions", "openai-models", None}
+"""Formats of others, which are described where they come from."""
+
+
+@pytest.fixture
+def document(db, client):
+    return client.get(f"{PATH}?format=json").json()
+
+
+def test_it_needs_no_setting_and_warns_of_nothing(document, capfd):
+    assert document["openapi"].startswith("3.")
+    assert capfd.readouterr().err == ""
+
+
+def test_every_path_and_method_is_described(document):
+    ours = [route for route in get_resolver(urls.__name__).url_patterns if route.name not in FOR_OTHER_CLIENTS]
+    methods = {
+        (str(route.pattern).replace("<uuid:pk>", "{id}"), method.lower())
+        for route in ours
+        if issubclass(route.callback.cls, OwnerView)
+        for method in route.callback.cls().allowed_methods
+        if method not in ("OPTIONS", "HEAD")
+    }
+
+    described = {(path.removeprefix("/api/"), method) for path, item in document["paths"].items() for method in item}
+
+    assert described == methods
+    assert len(OPERATIONS) == len(methods)
+
+
+def test_every_operation_has_a_name_a_summary_and_says_what_may_come_back(document):
+    operations = [operation for item in document["paths"].values() for operation in item.values()]
+
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    for operation in operations:
+        assert operation["summary"]
+        assert {"401", "403", "429"} < set(operation["responses"])
+
+
+def test_streams_are_described(document):
+    followed = document["paths"]["/api/messages/{id}/stream/"]["get"]["responses"]
+    asked = document["paths"]["/api/conversations/{id}/messages/"]["post"]["responses"]
+
+    assert "text/event-stream" in followed["200"]["content"]
+    assert "text/event-stream" in asked["200"]["content"]
+    assert set(asked["202"]["headers"]) == {"Idempotent-Replayed", "Location"}
+    assert "content" not in followed["204"]
+
+
+def test_what_is_shown_is_described_as_it_is(document, conversation, client):
+    schemas = document["components"]["schemas"]
+    shown = client.get(f"/api/conversations/{conversation.pk}/").json()
+
+    assert set(schemas["Message"]["properties"]) == set(conversation.add_user_message("Hi").to_dict())
+    assert set(schemas["Conversation"]["properties"]) == set(shown)
+
+
+def test_what_a_site_allows_is_what_is_described(client, settings):
+    settings.CONVERSE_STREAM |= {
+        "CLIENT_MODELS": ["echo:small"],
+        "CLIENT_OPTIONS": ["seed"],
+        "PUBLIC_METADATA": ["tab"],
+        "MAX_PROMPT_CHARS": 7,
+    }
+
+    schemas = client.get(f"{PATH}?format=json").json()["components"]["schemas"]
+
+    question = schemas["QuestionRequest"]["properties"]
+    assert '"enum": ["echo:small"]' in json.dumps(schemas)
+    assert "pattern" not in json.dumps(question["model"])
+    assert set(question["options"]["properties"]) == {"seed"}
+    assert question["content"]["maxLength"] == 7
+    assert set(schemas["PatchedConversationRequest"]["properties"]["metadata"]["properties"]) == {"tab"}
+
+
+def test_anybody_may_read_it_as_yaml_or_json(db):
+    client = APIClient()
+
+    assert client.get(PATH).headers["Content-Type"] == "application/vnd.oai.openapi; charset=utf-8"
+    assert client.get(PATH, HTTP_ACCEPT="application/json").json()["info"]["title"] == "converse_stream"
+
+
+RULES = {
+    # No cursor that is made up is one of the message, and not any two days make a range.
+    ("conversations_follow", "conversations_watch", "messages_follow", "usage"): ["2xx", "400", "401", "403", "404"],
+    # A key may have come before, with another body.
+    ("messages_ask", "messages_retry", "messages_regenerate", "messages_edit"): ["2xx", "401", "403", "404", "422"],
+}
+"""The statuses of what is right by the document and refused by a rule that it cannot express."""
+CONFIG = {
+    "generation": {"max-examples": EXAMPLES, "deterministic": EXAMPLES <= 10},
+    "operations": [
+        {"include-operation-id": name, "checks": {"positive_data_acceptance": {"expected-statuses": statuses}}}
+        for names, statuses in RULES.items()
+        for name in names
+    ],
+}
+
+
+@pytest.fixture
+def api(live_server, settings):
+    """The document of a site where somebody with a token has a conversation, and somebody else, too."""
+    settings.CONVERSE_STREAM |= {
+        "PUBLIC_METADATA": ["tab"],
+        "CLIENT_MODELS": ["echo", "echo:small"],
+        "WHEN_BUSY": "interrupt",
+        "MAX_PROMPT_CHARS": 500,
+        "SSE_MAX_SECONDS": 0.01,
+        "SSE_HEARTBEAT": 0.01,
+    }
+    owner = person("reader")
+    conversation = Conversation.objects.create(owner=owner, title="Mine")
+    answer = conversation.ask("Hello there")
+    Conversation.objects.create(owner=person("other")).ask("Theirs")
+    schema = schemathesis.openapi.from_url(
+        f"{live_server.url}{PATH}?format=json", config=SchemathesisConfig.from_dict(CONFIG)
+    )
+
+    @schema.hook
+    def map_path_parameters(context, path_parameters):
+        """Name a row there is, more often than one there is not."""
+        pk = (path_parameters or {}).get("id")
+        if not _is_uuid(pk) or UUID(pk).int % 4 == 0:
+            return path_parameters
+        if context.operation.method == "delete":
+            return {"id": str(Conversation.objects.create(owner=owner).pk)}
+        if "/conversations/" in context.operation.path:
+            return {"id": str(conversation.pk)}
+        return {"id": str(answer.parent_id if context.operation.path.endswith("/edit/") else answer.pk)}
+
+    @schema.auth()
+    class TokenAuth:
+        def get(self, case, context):
+            return Token.objects.get_or_create(user=owner)[0].key
+
+        def set(self, case, data, context):
+            case.headers["Authorization"] = f"Token {data}"
+
+    return schema
+
+
+def _is_uuid(text):
+    try:
+        return bool(UUID(text))
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+@pytest.mark.schema
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_the_api_does_what_the_document_says(api):
+    failures, calls = {}, 0
+    for event in schemathesis.engine.from_schema(api).execute():
+        if isinstance(event, NonFatalError | FatalError):
+            pytest.fail(
+                f"{getattr(event, 'label', '')}: {event.value if hasattr(event, 'value') else event.exception!r}"
+            )
+        if isinstance(event, ScenarioFinished):
+            calls += len(event.recorder.interactions)
+            for name, failure in failed(event):
+                failures.setdefault((event.label, name), failure)
+
+    assert calls > len(OPERATIONS)
+    assert not failures, "\n\n".join(f"{label}: {name}\n{failure}" for (label, name), failure in failures.items())
+
+
+def failed(event):
+    """Yield the checks that failed, each with what was sent and what came back."""
+    for case_id, checks in event.recorder.checks.items():
+        came_back = event.recorder.interactions[case_id].response
+        for check in checks:
+            if check.status == Status.FAILURE:
+                about = check.failure_info
+                yield check.name, f"{about.failure}\n{about.code_sample}\n{came_back.status_code} {came_back.content}"
