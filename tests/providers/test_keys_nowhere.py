@@ -109,7 +109,11 @@ def test_no_exception_repr_or_address_holds_it(name, configured):
             with pytest.raises(ProviderError) as caught:
                 list(asked.stream([{"role": "user", "content": "hi"}]))
             told.append(shown(caught.value))
-        told.append(repr(asked) + repr(asked.prompt([])) + repr(asked.request(asked.prompt([{"role": "user"}]))))
+        told.append(
+            repr(asked)
+            + repr(asked.prompt([]))
+            + repr(asked.request(asked.prompt([{"role": "user", "content": "hi"}])))
+        )
 
     assert "canary" not in "\n".join(told)
 
