@@ -340,3 +340,44 @@ def test_deepseek_that_has_no_resources_left_has_failed():
 def test_xai_refuses_documents_before_it_is_asked():
     with pytest.raises(BadRequest, match="application/pdf"):
         body(XAI, PromptMessage("user", [text("read"), PDF]))
+
+
+def test_xai_is_asked_over_responses_at_its_own_address_and_over_chat_anywhere_else():
+    own, other = XAI("xai"), XAI("xai", config={"base_url": "https://gateway.example.com/v1"})
+
+    assert own.request(own.prompt(HI))[0] == "https://api.x.ai/v1/responses"
+    assert other.request(other.prompt(HI))[0] == "https://gateway.example.com/v1/chat/completions"
+    assert other.request(other.prompt(HI, {"api": "responses"}))[0] == "https://gateway.example.com/v1/responses"
+
+
+# Responses
+
+
+@pytest.mark.parametrize("name", ["groq", "deepseek"])
+def test_what_a_server_has_no_word_for_is_not_asked_over_responses(name):
+    asked = provider(name, api="responses")
+
+    request = asked.request(asked.prompt(HI, {"api": "responses"}))[1]
+
+    assert set(request) == {"model", "input", "stream"}
+
+
+@pytest.mark.parametrize("name", ["xai", "openrouter"])
+def test_reasoning_is_asked_for_encrypted_and_nothing_is_stored_over_responses(name):
+    asked = provider(name)
+
+    request = asked.request(asked.prompt(HI, {"api": "responses"}))[1]
+
+    assert (request["store"], request["include"]) == (False, ["reasoning.encrypted_content"])
+
+
+def test_state_of_one_format_is_no_trouble_to_another_that_the_same_model_is_asked_in():
+    item = {"type": "reasoning", "id": "rs_1", "encrypted_content": "x", "summary": []}
+    details = [{"type": "reasoning.text", "index": 0, "text": "x"}]
+
+    assert replayed(OpenRouter, thought("x", item), text("done")) == [{"role": "assistant", "content": "done"}]
+    assert replayed(DeepSeek, thought("x", item), call("c"), result("c"))[0]["reasoning_content"] == ""
+    for kind, state in ((OpenRouter, details), (DeepSeek, OWN)):
+        asked = kind("it", config={"api": "responses"})
+        prompt = Prompt([PromptMessage("user", [text("hi")]), PromptMessage("assistant", [thought("x", state)])], "m")
+        assert "reasoning" not in str(asked.request(prompt)[1]["input"])
