@@ -339,6 +339,21 @@ def test_a_stop_ends_a_pause_of_the_inline_runner_too(conversation: Conversation
     assert (message.status, len(provider.prompts)) == (Status.CANCELLED, 1)
 
 
+@pytest.mark.parametrize("calls", range(5))
+def test_a_stop_between_any_two_calls_leaves_none_of_them_open(user, settings, calls: int) -> None:
+    settings.CONVERSE_STREAM = {"RETRIES": 3}
+    for _ in range(8):
+        provider = InTurn(*[[Overloaded(**NOW)]] * 3, ["all ", "done"])
+        message = Conversation.objects.create(owner=user).ask("go", model=provider)
+        until(lambda message=message: message.attempts.count() >= calls or not Message.objects.live().exists())
+        Message.objects.get(pk=message.pk).cancel()
+
+        message.wait(10)
+        *before, last = [outcome for _, outcome, _ in outcomes(message)] or ["cancelled"]
+        assert set(before) <= {"failed"} and last in ("failed", message.status)
+        assert (message.status, message.content) == ("complete", "all done") or message.status == "cancelled"
+
+
 def test_a_wait_nobody_has_patience_for_is_not_begun(conversation: Conversation, runner) -> None:
     started = time.monotonic()
 

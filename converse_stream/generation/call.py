@@ -14,7 +14,7 @@ from converse_stream.events import ABOUT, Content, Finish, Reasoning, Served, St
 from converse_stream.exceptions import ProviderError
 from converse_stream.generation.joining import joined
 from converse_stream.generation.source import Item, generator
-from converse_stream.models import Attempt
+from converse_stream.models import Attempt, Message
 from converse_stream.outcome import Outcome
 from converse_stream.prompts import Prompt
 from converse_stream.providers.base import Provider, check_ending
@@ -138,5 +138,9 @@ class Call:
         if error is not None:
             return Attempt.Outcome.FAILED, error.code
         message = self._stream.message
-        is_known = message.status in Attempt.Outcome.values
-        return message.status if is_known else Attempt.Outcome.RUNNING, message.error_code
+        status, code = message.status, message.error_code
+        if self._stream.was_stopped:
+            # Somebody else has ended it, and this instance may not know yet as what.
+            rows = Message.objects.filter(pk=message.pk).values_list("status", "error_code")
+            status, code = rows.first() or (Attempt.Outcome.CANCELLED, "")
+        return status if status in Attempt.Outcome.values else Attempt.Outcome.RUNNING, code

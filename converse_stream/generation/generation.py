@@ -68,7 +68,8 @@ class Generation:
                     await _await(stream, pause)
                     pause = await _acall(calls, stream)
         finally:
-            await run(calls.end)
+            # A stop may be told twice: the second must not keep the attempt from being ended.
+            await asyncio.shield(run(calls.end))
 
 
 def _call(calls: Calls, stream: PrismStream) -> float | None:

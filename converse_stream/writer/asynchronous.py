@@ -103,7 +103,7 @@ class AsyncStream(BaseStream):
         except StreamClosed:
             pass  # somebody else was quicker
         if self.was_stopped:
-            await run(self._settle)
+            await asyncio.shield(run(self._settle))  # whoever stopped it may cancel this task more than once
         return isinstance(error, StreamClosed) and self.was_stopped
 
     async def _afinish(self, fields: Mapping[str, Any]) -> Message:
