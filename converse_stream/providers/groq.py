@@ -6,17 +6,31 @@ recorded traffic. Its usage lies in `x_groq` unless it is asked for; the decoder
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from converse_stream.events import Delta
+from converse_stream.providers import errors
 from converse_stream.providers.catalogue import CATALOGUE
-from converse_stream.providers.codecs.chat import Chat
+from converse_stream.providers.codecs.chat import Chat, ChatDecoder
 from converse_stream.providers.codecs.responses import Responses
+from converse_stream.providers.codecs.values import at, text
 from converse_stream.providers.http import HTTPProvider
+
+
+class GroqDecoder(ChatDecoder):
+    """Chat Completions that may be stopped early by a word in `x_groq`."""
+
+    def _chunk(self, payload: dict[str, Any]) -> Iterator[Delta]:
+        yield from super()._chunk(payload)
+        if stopped := text(at(payload, "x_groq", "error")):
+            raise errors.from_event({"error": stopped})
 
 
 class GroqChat(Chat):
     """Chat Completions, with thinking apart from the text."""
+
+    decoder = GroqDecoder
 
     def reasoning(self, wanted: bool | str | Mapping[str, Any], model: str) -> dict[str, Any]:
         """Return how a model is asked to think, and for its thoughts in a field of their own, not in the text."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from converse_stream.prompts import Prompt
 from converse_stream.providers.catalogue import CATALOGUE
 from converse_stream.providers.codecs.chat import Chat
 from converse_stream.providers.codecs.parts import address
@@ -23,6 +24,16 @@ class MistralChat(Chat):
 
     include_usage = False
     option_names = {"seed": "random_seed"}
+
+    def messages(self, prompt: Prompt) -> list[dict[str, Any]]:
+        """Return the messages of a prompt."""
+        # An answer that failed may end with a tool's message; one of a user right after it is refused.
+        sent: list[dict[str, Any]] = []
+        for message in super().messages(prompt):
+            if message["role"] == "user" and sent and sent[-1]["role"] == "tool":
+                sent.append({"role": "assistant", "content": "OK."})
+            sent.append(message)
+        return sent
 
     def reasoning(self, wanted: bool | str | Mapping[str, Any], model: str) -> dict[str, Any]:
         """Return how a model is asked to think; it knows none and high."""

@@ -9,7 +9,7 @@ from converse_stream.exceptions import BadRequest, ProtocolError, RateLimited
 from converse_stream.prompts import Prompt, PromptMessage
 from converse_stream.providers.catalogue import CATALOGUE, context_size
 from converse_stream.providers.deepseek import OWN, DeepSeek, DeepSeekDecoder
-from converse_stream.providers.groq import Groq
+from converse_stream.providers.groq import Groq, GroqDecoder
 from converse_stream.providers.http import HTTPProvider
 from converse_stream.providers.mistral import Mistral
 from converse_stream.providers.openrouter import MAX_CHARS, OpenRouter, OpenRouterDecoder
@@ -150,6 +150,16 @@ def test_groq_is_asked_for_thoughts_apart_from_the_text(model, wanted, sent):
     assert {name: value for name, value in request.items() if "reasoning" in name} == sent
 
 
+def test_an_answer_that_groq_stops_early_is_an_error_after_what_was_said():
+    stopped = {"choices": [], "x_groq": {"id": "req_1", "error": "over capacity"}}
+
+    deltas, error = decode(stream(says("Hal"), stopped, says(finish="stop")), kind=GroqDecoder)
+
+    assert Text("Hal") in deltas
+    assert not any(isinstance(delta, Finish) for delta in deltas)
+    assert str(error) == "over capacity"
+
+
 def test_groq_is_not_asked_for_reasoning_that_nobody_wants():
     assert not any("reasoning" in name for name in body(Groq))
 
@@ -174,6 +184,12 @@ def test_mistral_gets_ids_of_nine_characters_and_keeps_its_own():
     assert foreign.isalnum()
     assert len(foreign) == 9
     assert messages[1]["tool_call_id"] == foreign
+
+
+def test_mistral_gets_an_answer_between_a_tool_and_the_next_question():
+    messages = body(Mistral, PromptMessage("assistant", [call("c1"), result("c1")]), PromptMessage("user", [text("?")]))
+
+    assert [message["role"] for message in messages["messages"]] == ["assistant", "tool", "assistant", "user"]
 
 
 def test_mistral_reads_documents():
@@ -348,6 +364,29 @@ def test_xai_is_asked_over_responses_at_its_own_address_and_over_chat_anywhere_e
     assert own.request(own.prompt(HI))[0] == "https://api.x.ai/v1/responses"
     assert other.request(other.prompt(HI))[0] == "https://gateway.example.com/v1/chat/completions"
     assert other.request(other.prompt(HI, {"api": "responses"}))[0] == "https://gateway.example.com/v1/responses"
+
+
+# Answers that are not streamed
+
+
+@pytest.mark.parametrize(
+    ("name", "thought", "state"),
+    [
+        ("deepseek", {"reasoning_content": "Hm"}, OWN),
+        (
+            "openrouter",
+            {"reasoning": "Hm", "reasoning_details": [{"type": "reasoning.text", "text": "Hm"}]},
+            [{"type": "reasoning.text", "text": "Hm"}],
+        ),
+    ],
+)
+async def test_a_whole_answer_says_what_a_streamed_one_says(name, thought, state):
+    message = {"role": "assistant", "content": "Yes", **thought}
+    whole = {"id": "r1", "model": "m1", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    with ReplayServer(json.dumps(whole).encode(), content_type="application/json") as server:
+        deltas = await answer(type(provider(name))(name, config={"base_url": server.url}), stream=False)
+
+    assert deltas[1:] == [Reasoning("Hm"), State("reasoning", state), Text("Yes"), Finish("stop", "stop")]
 
 
 # Responses

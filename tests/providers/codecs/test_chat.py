@@ -10,20 +10,18 @@ from hypothesis import strategies as st
 from converse_stream.events import Delta, Finish, Served, Text, ToolCall, Usage
 from converse_stream.exceptions import BadRequest, Overloaded, ProtocolError, RateLimited, ServerError, Truncated
 from converse_stream.providers.codecs.chat import ChatDecoder
-from converse_stream.providers.deepseek import DeepSeekDecoder
-from converse_stream.providers.openrouter import OpenRouterDecoder
 from converse_stream.providers.xai import XAIDecoder
+from converse_stream.registry import provider
 from tests.providers.codecs.decoding import assert_same_however_cut, assert_says, finish, joined, only
 from tests.providers.codecs.decoding import decode as decode_as
 from tests.recordings import Recording, recordings
 
 STREAMS = recordings(streams=True)
 OUTSIDE = [each for each in STREAMS if each.values[0] and "reasoning_tokens_outside" in each.values[0].sidecar["tags"]]
-DECODERS = {"deepseek": DeepSeekDecoder, "openrouter": OpenRouterDecoder, "xai": XAIDecoder}
 
 
 def decoder_of(recording: Recording) -> type[ChatDecoder]:
-    return DECODERS.get(recording.path.parent.name, ChatDecoder)
+    return type(provider(recording.path.parent.name)).apis["chat"].decoder
 
 
 def decode(*pieces: bytes, kind: type[ChatDecoder] = ChatDecoder) -> tuple[list[Delta], Any]:
