@@ -141,7 +141,7 @@ def test_25_a_host_without_an_address_is_a_failed_connection(site: Site) -> None
 @pytest.mark.parametrize("fault", [Stall(after=None), Stall()], ids=str)
 def test_26_silence_before_the_first_byte_is_tried_again(site: Site, fault: Fault) -> None:
     with ReplayServer(ANSWER, faults=[fault, None]) as server:
-        seen = site.ends(server.url, timeouts={"first_token": SHORT})
+        seen = site.ends(server.url, timeouts={"first_token": 1})
 
     assert seen.ending == (Status.COMPLETE, "", TEXT)
     assert seen.calls == [("first", "timeout"), ("first", "complete")]
