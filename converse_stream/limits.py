@@ -1,4 +1,4 @@
-"""How many streams a user follows in this process: each one holds a slot while its response lasts."""
+"""What clients may do: follow so many streams at once in this process, choose these models and these options."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 import threading
 import weakref
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django.http import HttpResponseBase
 
 from converse_stream.conf import settings
-from converse_stream.exceptions import TooManyViewers
+from converse_stream.exceptions import InvalidOptions, TooManyViewers, UnknownModel
+from converse_stream.providers.options import COMMON, SAMPLING, check
 
 _taken: Counter[Any] = Counter()
 _lock = threading.RLock()  # a slot may be collected, and given back, in the middle of anything
@@ -44,6 +46,25 @@ class ViewerSlot:
         cast(Any, response)._resource_closers.append(self.release)
         cast(Any, response).viewer_slot = self
         return response
+
+
+def check_model(name: str) -> None:
+    """Raise UnknownModel for a model that clients may not choose."""
+    allowed = settings.CLIENT_MODELS
+    if name and allowed is not None and name not in allowed:
+        raise UnknownModel(f"{name[:60]!r} is none of CLIENT_MODELS")
+
+
+def check_options(options: object) -> None:
+    """Raise InvalidOptions for options that clients may not set, and for values of the wrong kind."""
+    if not isinstance(options, Mapping):
+        raise InvalidOptions(f"options must be an object, not {type(options).__name__}")
+    unknown = set(options).difference(settings.CLIENT_OPTIONS)
+    if unknown:
+        raise InvalidOptions(f"not in CLIENT_OPTIONS: {', '.join(sorted(unknown))[:60]}")
+    # Here rather than by the provider alone: a site's own may take anything.
+    known = SAMPLING | COMMON
+    check({name: value for name, value in options.items() if name in known}, known, "of a client's choice")
 
 
 def _give_back(user_id: Any) -> None:

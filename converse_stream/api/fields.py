@@ -13,12 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from converse_stream import registry
+from converse_stream import limits, registry
 from converse_stream.cleaning import clean_text
 from converse_stream.conf import settings
 from converse_stream.events import dumps
 from converse_stream.exceptions import UnknownModel
-from converse_stream.providers.options import COMMON, SAMPLING, check
 
 logger = logging.getLogger("converse_stream")
 
@@ -96,9 +95,7 @@ class ModelField(CleanTextField):
     def to_internal_value(self, data: Any) -> str:
         """Return the name. Raise UnknownModel now rather than at the first question."""
         name = super().to_internal_value(data)
-        allowed = settings.CLIENT_MODELS
-        if name and allowed is not None and name not in allowed:
-            raise UnknownModel(f"{name[:60]!r} is none of CLIENT_MODELS")
+        limits.check_model(name)
         if name:
             check_model(name, {})
         return name
@@ -114,8 +111,7 @@ class OptionsField(serializers.DictField):
         """Return the options. Raise ValidationError naming each that is not in CLIENT_OPTIONS."""
         options = limited(super().to_internal_value(data))
         refuse_unknown(options, settings.CLIENT_OPTIONS)
-        # A value of the wrong kind is refused for every provider alike, also for those that ignore the option.
-        check({name: value for name, value in options.items() if name in SAMPLING | COMMON}, SAMPLING | COMMON, "any")
+        limits.check_options(options)
         return options
 
 

@@ -7,14 +7,11 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
+from converse_stream import limits
 from converse_stream.consumers.frames import Request
-from converse_stream.exceptions import InvalidOptions
 from converse_stream.models import Conversation, Message, Role
-from converse_stream.providers.options import SAMPLING, check
 
 User = AbstractBaseUser | AnonymousUser
-OPTIONS = SAMPLING | {"max_tokens", "stop"}
-"""The options that a client may choose; the others are the site's business."""
 
 
 def find_message(user: User, message_id: str) -> Message:
@@ -50,20 +47,14 @@ def _choices(request: Request) -> dict[str, Any]:
     """Return what a client may say about an answer, as far as it has."""
     choices: dict[str, Any] = {}
     if model := request.text("model"):
+        limits.check_model(model)
         choices["model"] = model
-    if request.fields.get("options") is not None:
-        choices["options"] = _options(request.fields["options"])
+    if (options := request.fields.get("options")) is not None:
+        limits.check_options(options)
+        choices["options"] = options
     if (key := request.text("client_key")) is not None:
         choices["client_key"] = key
     return choices
-
-
-def _options(given: Any) -> dict[str, Any]:
-    if not isinstance(given, dict):
-        raise InvalidOptions("options must be an object")
-    # Here rather than by the provider alone: a site's own may take anything.
-    check(given, OPTIONS, "of a client's choice")
-    return given
 
 
 DOES: Mapping[str, Callable[[User, Request], dict[str, Any]]] = {

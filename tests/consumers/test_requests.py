@@ -49,7 +49,7 @@ async def test_a_question_names_a_model_and_options(connect, conversation, setti
     settings.CONVERSE_STREAM |= {"DEFAULT_MODEL": "demo"}
     socket = await connect()
 
-    reply = await ask(socket, conversation, model="echo:loud", options={"temperature": 0.5, "max_tokens": 9})
+    reply = await ask(socket, conversation, model="echo:loud", options={"temperature": 0.5, "top_p": 0.9})
 
     assert (reply["message"]["provider"], reply["message"]["model"]) == ("echo", "loud")
 
@@ -246,3 +246,19 @@ async def test_a_conversation_of_somebody_else_is_not_asked(connect, stranger, c
     }
     assert not await Message.objects.aexists()
     assert (await Conversation.objects.aget()).last_number == 0
+
+
+@pytest.mark.parametrize(
+    ("choice", "code"),
+    [({"model": "echo:large"}, "unknown_model"), ({"options": {"max_tokens": 9}}, "invalid_options")],
+    ids=str,
+)
+async def test_a_client_chooses_among_what_the_site_allows(connect, conversation, settings, choice, code):
+    settings.CONVERSE_STREAM |= {"CLIENT_MODELS": ["echo:small"], "CLIENT_OPTIONS": ["temperature"]}
+    socket = await connect()
+
+    refused = await ask(socket, conversation, **choice)
+    allowed = await ask(socket, conversation, model="echo:small", options={"temperature": 0.5})
+
+    assert refused["code"] == code
+    assert allowed["message"]["model"] == "small"
