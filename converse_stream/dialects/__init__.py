@@ -14,6 +14,7 @@ from converse_stream.dialects.laraflow import LaraFlowDialect
 from converse_stream.dialects.lightpack import Lightpack2Dialect, LightpackDialect
 from converse_stream.dialects.native import NativeDialect, payload
 from converse_stream.dialects.openai import OpenAIDialect
+from converse_stream.dialects.prism import PrismDialect
 from converse_stream.dialects.text import TextDialect, WikiDialect
 from converse_stream.exceptions import UnknownDialect
 
@@ -26,6 +27,7 @@ _KINDS: tuple[type[Dialect], ...] = (
     OpenAIDialect,
     ConverseDialect,
     ConverseProgressDialect,
+    PrismDialect,
     LightpackDialect,
     Lightpack2Dialect,
     BuppleDialect,
@@ -36,6 +38,8 @@ _KINDS: tuple[type[Dialect], ...] = (
 )
 BUILT_IN: dict[str, Dialect] = {kind.name: kind() for kind in _KINDS}
 """The dialects that need no setting, by name."""
+ALIASES = {"vercel": AISDKDialect.name}
+"""Names that other systems have for a dialect."""
 
 
 def get_dialect(name: str) -> Dialect:
@@ -44,7 +48,7 @@ def get_dialect(name: str) -> Dialect:
     if name in own:
         return _own(name, own[name])
     try:
-        return BUILT_IN[name]
+        return BUILT_IN[ALIASES.get(name, name)]
     except KeyError:
         known = ", ".join({**BUILT_IN, **own})
         raise UnknownDialect(f"no dialect {name[:40]!r}; known are {known}") from None

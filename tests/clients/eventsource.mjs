@@ -2,7 +2,8 @@
 //
 //   EVENTSOURCE_DIR=<dir whose node_modules has it> node eventsource.mjs <url> <token> <event name>...
 //
-// Prints one JSON object: the events as they came, and with which Last-Event-ID each connection was made.
+// Prints a line when it is connected, and at the end one JSON object: the events as they came, and with which
+// Last-Event-ID each connection was made.
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
@@ -14,7 +15,7 @@ const seen = { events: [], connections: [], statuses: [] };
 const fetchWithToken = async (input, init) => {
   seen.connections.push(init.headers['Last-Event-ID'] ?? '');
   const response = await fetch(input, { ...init, headers: { ...init.headers, Authorization: `Token ${token}` } });
-  seen.statuses.push(response.status);
+  if (seen.statuses.push(response.status) === 1) console.log('connected');
   return response;
 };
 

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.clients, pytest.mark.slow, pytest.mark.django_db(trans
 HERE = Path(__file__).parent
 WITH_CURSORS = [name for name, dialect in BUILT_IN.items() if dialect.has_cursors]
 NAMES = ["start", "text", "reset", "complete", "failed", "cancelled", "chunk", "completion", "error"]
+NAMES += ["stream_start", "text_start", "text_delta", "text_complete", "stream_end"]
 WORDS = [f"{number} " for number in range(1, 8)]
 BRIEF = {"SSE_RETRY": 20, "SSE_MAX_SECONDS": 0.1, "SSE_HEARTBEAT": 0.03, "POLL_INTERVAL": 0.03}
 
@@ -33,6 +34,8 @@ def test_it_has_everything_once_and_is_told_to_stop(conversation: Conversation, 
                 command = ["node", str(HERE / "eventsource.mjs"), address, token.key, *NAMES]
                 env = os.environ | {"EVENTSOURCE_DIR": str(HERE / "ai7")}
                 client = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+                assert client.stdout is not None
+                assert client.stdout.readline() == "connected\n"
                 for word in WORDS:
                     stream.append(word)
                     with pytest.raises(subprocess.TimeoutExpired):

@@ -5,6 +5,7 @@ from typing import Any
 
 from converse_stream.dialects import BUILT_IN, Dialect
 from converse_stream.dialects.converse import ConverseProgressDialect
+from converse_stream.dialects.prism import PrismDialect
 from converse_stream.events import (
     TEXT_KINDS,
     Data,
@@ -124,9 +125,14 @@ def reset() -> list[Event]:
     return [Event(ID, "reset", 0, 0, {"message": message([])}), *answer("failed")[1:]]
 
 
+CLOCKED: dict[str, type[ConverseProgressDialect] | type[PrismDialect]] = {
+    kind.name: kind for kind in (ConverseProgressDialect, PrismDialect)
+}
+
+
 def dialect(name: str) -> Dialect:
     """Return a dialect with a clock that stands two and a half seconds after the answer's start."""
-    return ConverseProgressDialect(clock=lambda: STARTED + 2.5) if name == "converse-progress" else BUILT_IN[name]
+    return CLOCKED[name](clock=lambda: STARTED + 2.5) if name in CLOCKED else BUILT_IN[name]
 
 
 def told(name: str) -> bytes:

@@ -142,6 +142,17 @@ def _bupple_progress(seen: Seen, event: str, data: Any) -> None:
         seen.ending = "failed" if "error" in data else {"Starting...": "", "Complete": "complete"}[data["message"]]
 
 
+def _prism(seen: Seen, event: str, data: Any) -> None:
+    what, _, step = event.rpartition("_")
+    if step == "delta":
+        name = {"text": "text", "thinking": "reasoning"}[what]
+        setattr(seen, name, getattr(seen, name) + data["delta"])
+    elif event in ("tool_call", "tool_result"):
+        seen.parts.append({key: value for key, value in data.items() if key != "timestamp"})
+    elif event in ("stream_end", "error"):
+        seen.ending = {"stream_end": "complete", "error": "failed"}[event]
+
+
 def _laraflow(seen: Seen, event: str, data: Any) -> None:
     seen.text += data.get("chunk", "")
     seen.ending = {"chunk": "", "complete": "complete", "error": "failed"}[data["type"]]
@@ -153,6 +164,7 @@ READERS = {
     "openai": _openai,
     "converse": _converse,
     "converse-progress": _converse,
+    "prism": _prism,
     "lightpack": _lightpack,
     "lightpack2": _lightpack2,
     "bupple": _bupple,

@@ -222,6 +222,10 @@ def test_an_unknown_dialect_names_those_that_are_known(settings) -> None:
         get_dialect("klingon")
 
 
+def test_a_dialect_answers_to_the_name_that_others_have_for_it() -> None:
+    assert get_dialect("vercel") is get_dialect("ai-sdk")
+
+
 def test_a_dialect_can_be_given_as_it_is(message: Message) -> None:
     response = EventStreamResponse(message, dialect=BUILT_IN["text"])
 
