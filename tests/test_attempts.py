@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test import override_settings
 
 from converse_stream.events import Data, Finish, Served, State, Text, ToolCall, Usage
@@ -299,6 +299,18 @@ def test_a_source_is_never_read_again(conversation: Conversation, settings, runn
 
     assert (message.status, message.error_code, reads) == (Status.FAILED, "rate_limit", [1])
     assert not message.attempts.exists()
+
+
+@pytest.mark.django_db
+def test_a_chain_works_inside_a_transaction_as_in_a_test_case(conversation: Conversation, settings) -> None:
+    settings.CONVERSE_STREAM = chain_settings("inline")
+    settings.CONVERSE_STREAM["PROVIDERS"]["a"] = InTurn([Overloaded(**NOW)], [QuotaExceeded()], name="a")
+
+    message = conversation.ask("go")
+
+    assert connection.in_atomic_block
+    assert (message.status, message.content, message.provider) == (Status.COMPLETE, "yes", "b")
+    assert outcomes(message) == [("a", "failed", "overloaded"), ("a", "failed", "quota"), ("b", "complete", "")]
 
 
 # Waiting
