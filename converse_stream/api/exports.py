@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
@@ -18,7 +18,7 @@ from converse_stream.api.formats import FORMATS, ExportFormat
 from converse_stream.models import Conversation, Message, Role
 from converse_stream.models.committed import load_committed
 from converse_stream.models.history import leaf
-from converse_stream.responses import EventStreamResponse
+from converse_stream.responses.hybrid import HybridResponse
 
 PAGE_MESSAGES = 50
 PAGE_CHARS = 1_000_000
@@ -41,12 +41,11 @@ class ConversationExport(OwnerView):
         return ExportResponse(request._request, Export(conversation, FORMATS[name]))
 
 
-class ExportResponse(EventStreamResponse):
-    """A response that is sync and async at once, as a stream is, and follows nothing."""
+class ExportResponse(HybridResponse):
+    """A download that is written while it is read."""
 
     def __init__(self, request: HttpRequest, export: Export) -> None:
-        self._request = request
-        StreamingHttpResponse.__init__(self, export, content_type=export.format.content_type)
+        super().__init__(export, request=request, content_type=export.format.content_type)
         name = f"conversation-{export.conversation.pk}.{export.format.suffix}"
         self["Content-Disposition"] = f'attachment; filename="{name}"'
         self["X-Content-Type-Options"] = "nosniff"

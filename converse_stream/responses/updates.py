@@ -8,7 +8,7 @@ from contextlib import aclosing, closing
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from converse_stream.conf import settings
 from converse_stream.database import release
@@ -17,8 +17,9 @@ from converse_stream.events import Event, dumps
 from converse_stream.exceptions import MalformedCursor
 from converse_stream.feed import ConversationCursor, Update, awatch, watch
 from converse_stream.models import Conversation
+from converse_stream.responses.hybrid import HybridResponse
 from converse_stream.responses.requests import error_body
-from converse_stream.responses.response import HEADERS, EventStreamResponse
+from converse_stream.responses.response import HEADERS
 
 _KEY = "updates"
 
@@ -42,16 +43,14 @@ def _payload(conversation_id: str, event: Event) -> dict[str, Any]:
     return {**body, **about, "message_id": event.message_id}
 
 
-class UpdatesResponse(EventStreamResponse):
+class UpdatesResponse(HybridResponse):
     """An HTTP response that watches a conversation, without end. Raise MalformedCursor."""
 
     def __init__(self, conversation: Conversation, *, after: int | str = 0, request: HttpRequest | None = None) -> None:
         ConversationCursor.parse(after, str(conversation.pk))
         self.conversation = conversation
-        self._request = getattr(request, "_request", request)
         content_type = get_dialect("native").content_type
-        # Not the one above it, which follows a message.
-        StreamingHttpResponse.__init__(self, _Body(conversation, after), content_type=content_type, headers=HEADERS)
+        super().__init__(_Body(conversation, after), request=request, content_type=content_type, headers=HEADERS)
 
 
 class _Body:
