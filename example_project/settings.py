@@ -100,6 +100,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_RATES": {"converse_ask": "60/min", "converse_export": "60/hour"},
 }
 
 # Each provider finds its key in the environment by itself, and needs no entry.
@@ -112,6 +113,7 @@ CONVERSE_STREAM: dict[str, Any] = {
     "RUNNER": env.str("CONVERSE_RUNNER", default="thread"),
     "POLL_INTERVAL": env.float("CONVERSE_POLL_INTERVAL", default=0.25),
     "PROVIDERS": PROVIDERS,
+    "MAX_LIVE_ANSWERS_PER_USER": 5,
 }
 
 if not DEBUG:
