@@ -62,6 +62,9 @@ FORBIDDEN_METHODS = [
 ]
 
 
+UNSAFE = [(route, method) for route, methods in MATRIX.items() for method in methods if method != "GET"]
+
+
 def routes() -> set[str]:
     """Return the name of every route that the package adds to a site."""
     included = [pattern for pattern in get_resolver().url_patterns if isinstance(pattern, URLResolver)]
@@ -98,8 +101,8 @@ BODIES = {
 def call(owner, stranger, messages):
     people = {"stranger": stranger, "staff": person("staff", is_staff=True), "owner": owner, "anonymous": None}
 
-    def call(route: str, method: str, role: str, pk: object = None):
-        client = Client()
+    def call(route: str, method: str, role: str, pk: object = None, **options: bool):
+        client = Client(**options)
         if people[role] is not None:
             client.force_login(people[role])
         message = messages["question" if route.endswith("edit") else "answer"]
@@ -150,6 +153,11 @@ def test_a_deleted_conversation_is_gone_for_its_owner_too(call, conversation, ro
     response = call(route, method, "owner")
 
     assert response.status_code == 404
+
+
+@pytest.mark.parametrize(("route", "method"), UNSAFE)
+def test_a_session_without_its_csrf_token_changes_nothing(call, route, method):
+    assert call(route, method, "owner", enforce_csrf_checks=True).status_code == 403
 
 
 def test_a_list_holds_nobody_elses_rows(call):
