@@ -7,14 +7,12 @@ import unittest
 from uuid import UUID
 
 import pytest
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
 from django.shortcuts import get_object_or_404
 from django.test import RequestFactory, override_settings
 from django.urls.resolvers import RegexPattern, URLResolver
 
-from converse_stream.consumers import ConverseConsumer
 from converse_stream.dialects import payload
 from converse_stream.models import Conversation
 from converse_stream.testing import Follower, ScriptedProvider
@@ -22,7 +20,6 @@ from tests.pages import PAGES, ROOT, blocks, run, run_tests
 
 API, EVENTS = (ROOT / "docs" / "reference" / name for name in ("api.md", "events.md"))
 WITH_EXAMPLES = [page for page in PAGES if blocks(page, "python")]
-ORIGIN = [(b"origin", b"http://testserver"), (b"host", b"testserver")]
 NAMES = [str(page.relative_to(ROOT)) for page in WITH_EXAMPLES]
 
 
@@ -220,39 +217,3 @@ def test_a_browser_that_reconnects_continues_behind_its_last_event_whatever_its_
         seen = Follower(f"{message.pk}.6").read(client.get(address, headers={"Last-Event-ID": f"{message.pk}.6"}))
 
         assert seen.text == message.content[6:]
-
-
-async def test_every_frame_of_the_websocket_is_served_and_looks_as_shown(transactional_db):
-    shown = {
-        side: {frame["type"]: frame for frame in json.loads(block.source)}
-        for block in blocks(EVENTS, "json")
-        if (side := block.tags.get("frames"))
-    }
-    user = await get_user_model().objects.acreate(username="ann")
-    conversation = await Conversation.objects.acreate(owner=user)
-    with override_settings(CONVERSE_STREAM={"RUNNER": "inline", "PROVIDERS": {"demo": scripted()}}):
-        message = await conversation.aask("What is a fjord?")
-        socket = WebsocketCommunicator(ConverseConsumer.as_asgi(), "/ws/converse/", ORIGIN)
-        socket.scope["user"] = user
-        assert (await socket.connect())[0]
-        asked = {kind: {**frame, "message": str(message.pk)} for kind, frame in shown["client"].items()}
-        behind = {**asked["follow"], "after": f"{message.pk}.end"}
-        sent = {}
-
-        for frame, last in [
-            (asked["follow"], "complete"),
-            (behind, "end"),
-            (shown["client"]["follow"], "error"),
-            (asked["cancel"], ""),
-            (asked["unfollow"], ""),
-            (shown["client"]["ping"], "pong"),
-        ]:
-            await socket.send_json_to(frame)
-            while last and last not in sent:
-                received = await socket.receive_json_from()
-                sent[received["type"]] = received
-        await socket.disconnect()
-
-    assert {kind: set(sent[kind]) for kind in shown["server"]} == {
-        kind: set(frame) for kind, frame in shown["server"].items()
-    }

@@ -19,6 +19,8 @@ class FrameEncoder:
         self._is_native = self._dialect.name == "native"
         self._message_id = message_id
         self._encoder = self._dialect.encoder(position)
+        self._has_given_up = False
+        """Whether the client was told, in a dialect that knows no reset, that its cursor is none."""
         read_from = self._dialect.reads_from(position)
         self.after = f"{message_id}.{'end' if read_from == AFTER_ENDING else read_from}"
         """The cursor from which on it has to be given events."""
@@ -29,6 +31,9 @@ class FrameEncoder:
             yield from map(native, events)
             return
         for event in events:
+            if self._has_given_up:
+                return
+            self._has_given_up = event.kind == "reset" and not self._dialect.can_reset
             frame = {"type": "frame", "message": self._message_id, "id": event.id}
             for name, data in _pieces(self._dialect, self._encoder.encode([event])):
                 yield dumps(frame | {"event": name, "data": data})

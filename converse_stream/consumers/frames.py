@@ -15,7 +15,7 @@ from converse_stream.cleaning import clean_text
 from converse_stream.conf import settings
 from converse_stream.consumers.codes import Closing
 from converse_stream.events import dumps
-from converse_stream.exceptions import ConverseError, GenerationError
+from converse_stream.exceptions import ConversationBusy, ConverseError, GenerationError
 from converse_stream.models import Conversation
 
 SMALL = 16_384
@@ -29,7 +29,7 @@ _FIELDS: Mapping[str, frozenset[str]] = {
     "watch": frozenset({"conversation", "after"}),
     "unwatch": frozenset({"conversation"}),
     "ask": frozenset({"conversation", "content", "model", "options", "client_key"}),
-    "retry": frozenset({"message", "model", "options", "client_key"}),
+    "retry": frozenset({"message", "client_key"}),
     "regenerate": frozenset({"message", "model", "options", "client_key"}),
     "cancel": frozenset({"message"}),
 }
@@ -47,6 +47,8 @@ class Refusal(Exception):
         self.message = message
         self.closing = closing
         """What the socket is closed with once the client has been told; None keeps it open."""
+        self.live_message: str | None = None
+        """The answer that is in the way, if it is one."""
 
     @classmethod
     def of(cls, error: Exception) -> Refusal | None:
@@ -56,7 +58,10 @@ class Refusal(Exception):
         if isinstance(error, ObjectDoesNotExist):
             return not_found("conversation" if isinstance(error, Conversation.DoesNotExist) else "message")
         if isinstance(error, ConverseError) and not isinstance(error, GenerationError):
-            return cls(error.code, str(error.public))
+            refusal = cls(error.code, str(error.public))
+            if isinstance(error, ConversationBusy) and error.live_message:
+                refusal.live_message = str(error.live_message)
+            return refusal
         return None
 
 
@@ -157,9 +162,11 @@ def reply(kind: str, id: str | int | None, **body: Any) -> str:
 def error(refusal: Refusal, frame: Any) -> str:
     """Return the frame that says why a client's frame, whatever it was, is not served."""
     given = frame if isinstance(frame, Mapping) else {}
-    named = {} if echo(given) is None else {"id": echo(given)}
+    more: dict[str, Any] = {} if echo(given) is None else {"id": echo(given)}
+    if refusal.live_message:
+        more["live_message"] = refusal.live_message
     body = {"type": "error", "code": refusal.code, "message": refusal.message, "request": asked(given)}
-    return dumps(body | named)
+    return dumps(body | more)
 
 
 def asked(frame: Mapping[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from converse_stream import limits
+from converse_stream.asking import regenerate
 from converse_stream.consumers.frames import Request
 from converse_stream.models import Conversation, Message, Role
 
@@ -32,9 +33,14 @@ def _ask(user: User, request: Request) -> dict[str, Any]:
     return {"user_message": question, "message": message.to_dict()}
 
 
-def _again(user: User, request: Request) -> dict[str, Any]:
+def _retry(user: User, request: Request) -> dict[str, Any]:
     choices = _choices(request)
     return {"message": find_message(user, request.about).retry(**choices).to_dict()}
+
+
+def _regenerate(user: User, request: Request) -> dict[str, Any]:
+    choices = _choices(request)
+    return {"message": regenerate(find_message(user, request.about), **choices).to_dict()}
 
 
 def _cancel(user: User, request: Request) -> dict[str, Any]:
@@ -59,8 +65,8 @@ def _choices(request: Request) -> dict[str, Any]:
 
 DOES: Mapping[str, Callable[[User, Request], dict[str, Any]]] = {
     "ask": _ask,
-    "retry": _again,
-    "regenerate": _again,
+    "retry": _retry,
+    "regenerate": _regenerate,
     "cancel": _cancel,
 }
 """What a request does. Each returns what the reply tells."""

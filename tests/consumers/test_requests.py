@@ -88,6 +88,7 @@ async def test_only_one_answer_is_written_at_a_time(connect, conversation):
     await stream.acomplete()
 
     assert (refusal["type"], refusal["code"], refusal["id"]) == ("error", "busy", 1)
+    assert refusal["live_message"] == str(stream.message.pk)
     assert await Message.objects.acount() == 1
 
 
@@ -134,9 +135,23 @@ async def test_what_was_not_asked_of_a_provider_is_not_given_again(connect, conv
     question = await conversation.aadd_user_message("Why?")
     socket = await connect()
 
-    for pk, code in [(message.pk, "nothing_to_answer"), (question.pk, "invalid")]:
-        await socket.say("retry", pk)
+    for kind, pk, code in [
+        ("retry", message.pk, "nothing_to_answer"),
+        ("regenerate", message.pk, "nothing_to_answer"),
+        ("retry", question.pk, "invalid"),
+    ]:
+        await socket.say(kind, pk)
         assert (await socket.hear())["code"] == code
+
+
+async def test_a_question_is_answered_once_more_with_another_model(connect, conversation):
+    question = await conversation.aadd_user_message("one two")
+    socket = await connect()
+
+    await socket.say("regenerate", question, model="echo:loud", options={"temperature": 1})
+    reply = await socket.hear()
+
+    assert (reply["message"]["model"], reply["message"]["parent"]) == ("loud", str(question.pk))
 
 
 @pytest.mark.parametrize("id", ["", "a" * LONGEST_ID, "ü\u2028", 0, -7, 2**53])
