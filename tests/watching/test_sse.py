@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from converse_stream.models import Conversation
 from converse_stream.providers.codecs.sse import SSEDecoder
-from tests.records import answered, person
+from tests.records import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,7 +40,7 @@ def events(response):
 
 def test_a_response_tells_what_there_is_and_each_event_where_to_go_on(client, url, conversation):
     conversation.add_user_message("Hi")
-    answered(conversation, "Hello\u2028\ndata: x")
+    conversation.add_assistant_message("Hello\u2028\ndata: x")
 
     told = events(client.get(url))
 
