@@ -14,6 +14,7 @@ from rest_framework import serializers
 from converse_stream.api.fields import ModelField
 from converse_stream.api.openai_messages import History
 from converse_stream.conf import settings
+from converse_stream.limits import check_options
 
 MAX_MESSAGES = 1000
 OPTIONS = {
@@ -63,7 +64,7 @@ class Completion:
 
 
 def read(data: Any) -> Completion:
-    """Return what a request asks for. Raise ValidationError, UnknownModel or InvalidContent."""
+    """Return what a request asks for. Raise ValidationError, UnknownModel, InvalidOptions or InvalidContent."""
     serializer = CompletionSerializer(data=data)
     serializer.is_valid(raise_exception=True)
     given = serializer.validated_data
@@ -89,6 +90,7 @@ def _options(data: Mapping[str, Any]) -> dict[str, Any]:
         if ours not in settings.CLIENT_OPTIONS:
             _refuse(theirs, _("This option may not be set."))
         options[ours] = _tools(value) if ours == "tools" else _tool_choice(value) if ours == "tool_choice" else value
+    check_options(options)
     return options
 
 

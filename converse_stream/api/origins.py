@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from converse_stream.conf import settings
 
 REQUEST_HEADERS = "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-CSRFToken"
-RESPONSE_HEADERS = "Idempotent-Replayed, Location, Retry-After"
+RESPONSE_HEADERS = "Idempotent-Replayed, Location, Retry-After, X-Conversation"
 REMEMBERED = "600"
 """Seconds for which a browser need not ask again."""
 

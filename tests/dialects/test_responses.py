@@ -1,14 +1,18 @@
 """Dialects over HTTP: headers, cursors, endings, and what a client is told that has lost its place."""
 
+import json
+
 import pytest
 from django.http import HttpRequest
 from django.test import RequestFactory
 
+from converse_stream.consumers.events import FrameEncoder
 from converse_stream.dialects import BUILT_IN, get_dialect
 from converse_stream.exceptions import UnknownDialect
 from converse_stream.models import Conversation, Message
 from converse_stream.responses import EventStreamResponse, follow_response
 from converse_stream.responses.body import Telling
+from tests.dialects.answers import ID, reset
 from tests.dialects.clients import read, sent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -127,6 +131,14 @@ def test_a_cursor_nobody_gave_out_is_not_served_in_silence(conversation: Convers
 
 def next_body(events: list) -> bytes:
     return "".join(f"id: {event.id}\nevent: {event.event}\ndata: {event.data}\n\n" for event in events).encode()
+
+
+@with_cursors
+def test_nor_is_it_over_a_websocket(name: str) -> None:
+    frames = [json.loads(frame) for frame in FrameEncoder(ID, name, 100).encode(reset())]
+
+    kinds = [frame["type"] for frame in frames]
+    assert kinds == (["reset", "text", "failed"] if name == "native" else ["frame"])
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
