@@ -215,6 +215,22 @@ def test_openrouter_keeps_reasoning_details_as_if_they_had_come_in_one_piece():
     assert deltas[1:5] == [Reasoning("Let me"), Reasoning(" see."), State("reasoning", details), Text("Yes")]
 
 
+def test_openrouter_keeps_thoughts_apart_by_index_and_behind_a_signature():
+    deltas, _ = decode(
+        stream(
+            detail(text="one", signature="s1"),
+            detail(text="two"),
+            detail(text="three", index=1),
+            detail(text="!", index=1),
+            says(finish="stop"),
+        ),
+        kind=OpenRouterDecoder,
+    )
+
+    (state,) = [delta.data for delta in deltas if isinstance(delta, State)]
+    assert [(each["index"], each["text"]) for each in state] == [(0, "one"), (0, "two"), (1, "three!")]
+
+
 def test_openrouter_keeps_encrypted_details_apart_even_with_one_index():
     secret = {"type": "reasoning.encrypted", "data": "x", "index": 0}
     deltas, _ = decode(
