@@ -94,7 +94,10 @@ class ChatStop(OwnerView):
 
 
 def _newest_answer(conversation: Conversation | None) -> Message | None:
-    return conversation.messages.assistant().order_by("-number").first() if conversation else None
+    if conversation is None:
+        return None
+    # Its text may be long, and is mostly not asked for here.
+    return conversation.messages.assistant().defer("content", "parts", "timeline").order_by("-number").first()
 
 
 def _is_fresh(answer: Message) -> bool:

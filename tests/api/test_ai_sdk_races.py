@@ -1,4 +1,4 @@
-"""Two requests at the same moment, as a client sends them that has lost its connection."""
+"""Requests in earnest: at the same moment, as a client sends them that has lost its connection, and in transactions."""
 
 import threading
 from collections.abc import Callable
@@ -63,3 +63,20 @@ def test_a_completion_sent_four_times_at_once_under_one_key_is_answered_once(own
 
     assert at_once(4, post) == [(200, "Are you there? ")] * 4
     assert (Conversation.objects.count(), Message.objects.count()) == (1, 3)
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_where_every_request_is_a_transaction_answers_come_all_the_same(owner, monkeypatch, is_streamed) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    client = APIClient()
+    client.force_authenticate(owner)
+    message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hello."}]}
+    body = {"model": "echo", "messages": [{"role": "user", "content": "Hello."}], "stream": is_streamed}
+
+    chat = client.post("/api/chat", {"id": "c1", "messages": [message]}, format="json")
+    completion = client.post("/api/v1/chat/completions", body, format="json")
+
+    assert read("ai-sdk", b"".join(chat)).text == "Hello. "
+    told = b"".join(completion) if is_streamed else b""
+    text = read("openai", told).text if is_streamed else completion.json()["choices"][0]["message"]["content"]
+    assert text == "Hello. "
