@@ -34,6 +34,8 @@ class StreamView(OwnerView):
 
     def follow(self, request: Request, message: Message, **options: Any) -> HttpResponseBase:
         """Return the stream of the message, or 204 behind its ending, or 400 for a cursor or dialect that is none."""
+        if "dialect" in request.query_params:
+            get_dialect(request.query_params["dialect"])
         slot = ViewerSlot(request.user.pk)
         response = (
             EventStreamResponse(message, request=request._request, **options)

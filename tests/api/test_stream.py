@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from converse_stream.models import Message
+from converse_stream.models import Conversation, Message
 from tests.records import answered
 
 VIEWS = ["/api/messages/{}/stream/", "/converse/messages/{}/stream/"]
@@ -104,3 +104,72 @@ def test_the_plain_view_stops_nothing_without_its_csrf_token(owner, conversation
 
     assert response.status_code == 403
     assert Message.objects.get().status == "complete"
+
+
+@pytest.mark.parametrize("dialect", ["", "klingon", "Native", "native ", "%00"])
+def test_a_dialect_that_does_not_exist_is_an_error_in_json(client, conversation, message, dialect):
+    responses = [
+        client.get(f"/api/messages/{message.pk}/stream/?dialect={dialect}", **SSE),
+        client.get(f"/api/conversations/{conversation.pk}/stream/?dialect={dialect}", **SSE),
+    ]
+
+    assert [(one.status_code, one.json()["error"]["code"]) for one in responses] == [(400, "bad_dialect")] * 2
+
+
+class TestLiveAnswer:
+    """`conversations/<id>/stream/`: whatever is being written there."""
+
+    @pytest.fixture
+    def url(self, conversation):
+        return f"/api/conversations/{conversation.pk}/stream/"
+
+    def test_without_a_live_answer_there_is_nothing_to_send(self, client, url, message):
+        assert [client.get(f"{url}{query}").status_code for query in ("", "?after=3", f"?after={message.pk}.end")] == [
+            204,
+            204,
+            204,
+        ]
+
+    def test_the_live_answer_is_followed_to_its_ending(self, client, url, conversation, message, settings):
+        settings.CONVERSE_STREAM |= {"RUNNER": "thread"}
+        stream = conversation.start_stream().append("Now")
+        stream.data("progress", 1)
+        arrived = iter(client.get(url))
+
+        body = b""
+        while b'"text":"Now"' not in body:
+            body += next(arrived)
+        stream.append(" and then").complete()
+
+        assert b"event: complete" in body + b"".join(arrived)
+
+    def test_who_comes_back_gets_the_rest_of_the_answer_it_was_following(self, client, url, conversation, message):
+        conversation.start_stream()
+
+        body = b"".join(client.get(url, HTTP_LAST_EVENT_ID=f"{message.pk}.6"))
+
+        assert b'{"start":6,"text":"there."}' in body
+        assert b"event: complete" in body
+
+    def test_who_has_seen_that_ending_gets_the_live_one_from_its_start(self, client, url, conversation, message):
+        stream = conversation.start_stream().append("Now")
+        stream.data("progress", 1)
+
+        arrived = iter(client.get(url, HTTP_LAST_EVENT_ID=f"{message.pk}.end"))
+
+        assert b'"start":0' in next(arrived) + next(arrived)
+        stream.complete()
+
+    def test_a_cursor_of_another_conversation_is_an_error(self, client, url, owner, stranger):
+        for somebody in (owner, stranger):
+            other = answered(Conversation.objects.create(owner=somebody))
+            response = client.get(f"{url}?after={other.pk}.3")
+            assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_cursor")
+
+    @pytest.mark.parametrize("cursor", ["x", "x.3", "-1", "end", "%00.1", "3.x", "."])
+    def test_a_malformed_cursor_is_an_error_with_or_without_a_live_answer(self, client, url, conversation, cursor):
+        statuses = [client.get(f"{url}?after={cursor}").status_code]
+        conversation.start_stream()
+        statuses.append(client.get(f"{url}?after={cursor}").status_code)
+
+        assert statuses == [400, 400]
