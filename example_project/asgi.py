@@ -12,13 +12,13 @@ from converse_stream.asgi import converse_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_project.settings")
 django_application = get_asgi_application()
 
-from converse_stream.routing import websocket_urlpatterns  # noqa: E402 - it needs Django's apps, loaded just above
+from converse_stream.routing import unknown, websocket_urlpatterns  # noqa: E402 - it needs Django's apps, loaded just above
 
 application = converse_application(
     ProtocolTypeRouter(
         {
             "http": django_application,
-            "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+            "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, unknown]))),
         }
     )
 )
