@@ -14,7 +14,7 @@ from django.db.models import Max
 
 from converse_stream.models import Attempt, Conversation, Message, Status
 from converse_stream.recorder import process_recorder
-from converse_stream.recorder.batch import ROOM
+from converse_stream.recorder.outbox import ROOM
 from converse_stream.testing import (
     Cut,
     EndlessAnswer,
