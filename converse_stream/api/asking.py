@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
@@ -28,6 +29,10 @@ class AskingView(OwnerView, GenericAPIView[Message]):
     """POST starts an answer: 202 says where to follow it; a client that accepts events is sent them at once."""
 
     converse_throttle = "converse_ask"
+
+    def get_queryset(self) -> QuerySet[Message]:
+        """Return the user's own."""
+        return self.messages()
 
     def asked(self, request: Request) -> dict[str, Any]:
         """Return what was sent, as the options that `ask`, `retry` and `edit` take. Raise ValidationError."""

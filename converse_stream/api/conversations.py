@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
 from rest_framework import serializers, status
 from rest_framework.generics import GenericAPIView, ListCreateAPIView, RetrieveAPIView
 from rest_framework.request import Request
@@ -79,9 +78,12 @@ class ConversationRestore(OwnerView, GenericAPIView[Conversation]):
 
     serializer_class = ConversationSerializer
 
+    def get_queryset(self) -> QuerySet[Conversation]:
+        """Return the user's own, the deleted ones too."""
+        return Conversation.objects.owned_by(self.request.user).defer("system_prompt")
+
     def post(self, request: Request, pk: UUID) -> Response:
         """Return the conversation as it now is."""
-        own = Conversation.objects.owned_by(request.user).defer("system_prompt")
-        conversation = get_object_or_404(own, pk=pk)
+        conversation = self.get_object()
         conversation.restore()
         return Response(self.get_serializer(conversation).data)

@@ -160,6 +160,14 @@ def test_a_session_without_its_csrf_token_changes_nothing(call, route, method):
     assert call(route, method, "owner", enforce_csrf_checks=True).status_code == 403
 
 
+@pytest.mark.parametrize("route", MATRIX)
+def test_what_a_path_says_of_itself_breaks_nothing_and_shows_nobodys_data(call, messages, route):
+    said = [call(route, "OPTIONS", role) for role in ("owner", "stranger", "anonymous")]
+
+    assert {response.status_code for response in said} <= {200, 401, 403, 404, 405}
+    assert not any(b"Hi" in response.content or b"Mine" in response.content for response in said)
+
+
 def test_a_list_holds_nobody_elses_rows(call):
     response = call("converse_api:conversation-list", "GET", "stranger")
 
