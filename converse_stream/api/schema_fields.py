@@ -12,6 +12,8 @@ from converse_stream import registry
 from converse_stream.conf import settings
 
 Json = dict[str, Any]
+SPOKEN = r"[^\s\x1c-\x1f\x85]"
+"""Something besides white space, of which Python knows more kinds than JSON Schema."""
 NUMBER: Json = {"type": "number", "nullable": True}
 KINDS: Mapping[str, Json] = {
     "temperature": NUMBER,
@@ -82,7 +84,7 @@ class ContentDescription(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Json:
         """Return what may be asked."""
-        return {"type": "string", "maxLength": settings.MAX_PROMPT_CHARS, "minLength": 1, "pattern": r"\S"}
+        return {"type": "string", "maxLength": settings.MAX_PROMPT_CHARS, "minLength": 1, "pattern": SPOKEN}
 
 
 class PromptDescription(OpenApiSerializerFieldExtension):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 import schemathesis
+from django.db import connection
 from django.urls import get_resolver
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
@@ -17,7 +18,8 @@ from converse_stream.api import urls
 from converse_stream.api.base import OwnerView
 from converse_stream.api.schema_operations import OPERATIONS
 from converse_stream.models import Conversation
-from tests.records import person
+from tests.records import Echo, person
+from tests.servers import serve
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "10"))
 PATH = "/api/schema/"
@@ -120,46 +122,61 @@ CONFIG = {
 }
 
 
+SETTINGS = {
+    "RUNNER": "inline",
+    "DEFAULT_MODEL": "echo",
+    "PROVIDERS": {"echo": {"class": "tests.records.Echo"}},
+    "PUBLIC_METADATA": ["tab"],
+    "CLIENT_MODELS": ["echo", "echo:small"],
+    "WHEN_BUSY": "interrupt",
+    "MAX_PROMPT_CHARS": 500,
+    "SSE_MAX_SECONDS": 0.01,
+    "SSE_HEARTBEAT": 0.01,
+}
+
+
 @pytest.fixture
-def api(live_server, settings):
+def api(transactional_db, settings):
     """The document of a site where somebody with a token has a conversation, and somebody else, too."""
-    settings.CONVERSE_STREAM |= {
-        "PUBLIC_METADATA": ["tab"],
-        "CLIENT_MODELS": ["echo", "echo:small"],
-        "WHEN_BUSY": "interrupt",
-        "MAX_PROMPT_CHARS": 500,
-        "SSE_MAX_SECONDS": 0.01,
-        "SSE_HEARTBEAT": 0.01,
-    }
+    settings.CONVERSE_STREAM = {**SETTINGS, "PROVIDERS": {"echo": Echo("echo")}}
     owner = person("reader")
+    token = Token.objects.create(user=owner)
     conversation = Conversation.objects.create(owner=owner, title="Mine")
     answer = conversation.ask("Hello there")
     Conversation.objects.create(owner=person("other")).ask("Theirs")
-    schema = schemathesis.openapi.from_url(
-        f"{live_server.url}{PATH}?format=json", config=SchemathesisConfig.from_dict(CONFIG)
-    )
+    with serve("gunicorn", settings=SETTINGS) as url:
+        config = SchemathesisConfig.from_dict(CONFIG)
+        schema = schemathesis.openapi.from_url(f"{url}{PATH}?format=json", config=config)
 
-    @schema.hook
-    def map_path_parameters(context, path_parameters):
-        """Name a row there is, more often than one there is not."""
-        pk = (path_parameters or {}).get("id")
-        if not _is_uuid(pk) or UUID(pk).int % 4 == 0:
-            return path_parameters
-        if context.operation.method == "delete":
-            return {"id": str(Conversation.objects.create(owner=owner).pk)}
-        if "/conversations/" in context.operation.path:
-            return {"id": str(conversation.pk)}
-        return {"id": str(answer.parent_id if context.operation.path.endswith("/edit/") else answer.pk)}
+        @schema.hook
+        def map_path_parameters(context, path_parameters):
+            """Name a row there is, more often than one there is not."""
+            pk = (path_parameters or {}).get("id")
+            if not _is_uuid(pk) or UUID(pk).int % 4 == 0:
+                return path_parameters
+            if context.operation.method == "delete":
+                return {"id": str(_another_of(owner))}
+            if "/conversations/" in context.operation.path:
+                return {"id": str(conversation.pk)}
+            return {"id": str(answer.parent_id if context.operation.path.endswith("/edit/") else answer.pk)}
 
-    @schema.auth()
-    class TokenAuth:
-        def get(self, case, context):
-            return Token.objects.get_or_create(user=owner)[0].key
+        @schema.auth()
+        class TokenAuth:
+            def get(self, case, context):
+                return token.key
 
-        def set(self, case, data, context):
-            case.headers["Authorization"] = f"Token {data}"
+            def set(self, case, data, context):
+                case.headers["Authorization"] = f"Token {data}"
 
-    return schema
+        yield schema
+
+
+def _another_of(owner):
+    """Return the id of a new conversation. Called in a thread that nobody cleans up behind."""
+    try:
+        return Conversation.objects.create(owner=owner).pk
+    finally:
+        connection.close()
 
 
 def _is_uuid(text):
