@@ -1,5 +1,5 @@
-"""REST: conversations, their messages, a message's stream and its stop, for the user who owns them.
+"""REST: conversations, their messages and streams, what they have used, for the user who owns them.
 
-`include("converse_stream.api.urls")` mounts it. Authentication, throttling and rendering are the site's own
+`include("converse_stream.api.urls")` mounts it. Authentication, rates and rendering are those of the site's own
 REST framework settings; permissions, parsers, pages and errors are fixed here.
 """

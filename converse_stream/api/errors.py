@@ -19,7 +19,9 @@ from converse_stream.exceptions import (
     MalformedCursor,
     NothingToAnswer,
     ReservedMetadata,
+    TooManyAnswers,
     TooManyRequests,
+    TooManyViewers,
     UnknownDialect,
     UnknownModel,
 )
@@ -34,7 +36,8 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     NothingToAnswer: HTTPStatus.BAD_REQUEST,
     ReservedMetadata: HTTPStatus.BAD_REQUEST,
     IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
-    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyAnswers: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyViewers: HTTPStatus.TOO_MANY_REQUESTS,
     UnknownDialect: HTTPStatus.BAD_REQUEST,
     UnknownModel: HTTPStatus.BAD_REQUEST,
 }
