@@ -12,8 +12,10 @@ from converse_stream.exceptions import MalformedCursor
 
 _CURSOR = re.compile(
     r"(?P<conversation>[0-9a-f]{8})\.(?P<revision>[0-9]{1,18})\.(?P<number>[0-9]{1,9})\.(?P<title>[0-9a-f]{8}|-)"
-    r"(?P<live>(?:\.[0-9]{1,9}-[0-9]{1,9}){0,32})\Z"
+    r"(?P<live>(?:\.[0-9]{1,9}-(?:[0-9]{1,9}|x)){0,32})\Z"
 )
+NOT_BEGUN = -1
+"""The position in a live message of which a viewer knows only that it has to be told of it."""
 _NUMBER = re.compile(r"[0-9]{1,9}\Z")
 
 
@@ -57,14 +59,14 @@ class ConversationCursor:
         if match is None or match["conversation"] != conversation_id[:8]:
             raise MalformedCursor("the cursor is not one of this conversation")
         pairs = [pair.split("-") for pair in match["live"].split(".")[1:]]
-        live = {int(number): int(position) for number, position in pairs}
+        live = {int(number): NOT_BEGUN if position == "x" else int(position) for number, position in pairs}
         if any(number > int(match["number"]) for number in live):
             raise MalformedCursor("the cursor does not fit together")
         return cls(int(match["revision"]), int(match["number"]), match["title"], live)
 
     def text(self, conversation_id: str) -> str:
         """Return the cursor as a client keeps it."""
-        live = "".join([f".{number}-{position}" for number, position in self.live.items()])
+        live = "".join([f".{number}-{position if position >= 0 else 'x'}" for number, position in self.live.items()])
         return f"{conversation_id[:8]}.{self.revision}.{self.number}.{self.title}{live}"
 
 

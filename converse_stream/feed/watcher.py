@@ -9,7 +9,7 @@ from typing import Any
 from converse_stream.events import Event
 from converse_stream.feed.history import PAGE, Facts, Missed, message_event
 from converse_stream.feed.reading import finished
-from converse_stream.feed.updates import ConversationCursor, Update, checksum
+from converse_stream.feed.updates import NOT_BEGUN, ConversationCursor, Update, checksum
 from converse_stream.feed.viewer import Viewer
 from converse_stream.models import Conversation, Message
 
@@ -80,11 +80,10 @@ class Watcher:
             return
         yield from self.note(facts)
         for message in missed.messages:
-            yield from (
-                self._continue(message)
-                if message.number in unread
-                else self.see(message.number, message_event(message))
-            )
+            if self.at.live.get(message.number, NOT_BEGUN) == NOT_BEGUN:
+                yield from self.see(message.number, message_event(message))
+            else:
+                yield from self._continue(message)
         self.is_behind = len(missed.messages) == PAGE
         if not self.is_behind:
             self._move(number=max(facts.number, self.at.number))
@@ -117,10 +116,11 @@ class Watcher:
         """Take a message that is new to the viewer: `message_event` of it."""
         self._move(number=max(number, self.at.number))
         if event.kind == "message":
+            self.at.live.pop(number, None)
             yield self._update(event)
             return
         self._numbers[event.message_id] = number
-        self.at.live[number] = 0
+        self.at.live[number] = NOT_BEGUN
         if self._follow(event.message_id, 0):
             self.lacking[event.message_id] = 0  # it begins with `start`, too
         else:

@@ -529,3 +529,24 @@ async def test_with_the_inline_runner_a_viewer_reads_for_itself(conversation, se
         await until(lambda view: view.title is not None)
 
     assert view.texts == {1: "Hi", 2: "Hello"}
+
+
+def test_a_cut_before_an_answer_has_begun_loses_nothing_of_it(conversation):
+    streams = []
+    for _ in range(2):
+        streams.append(conversation.start_stream())
+        streams[-1].append("one ")
+        Message.objects.filter(pk=streams[-1].message.pk).update(live_in=None)
+    conversation.add_user_message("Hi")
+    source, view = watch(conversation), View()
+    view.apply(next(source))  # the question is here at once, the answers before it have to be read
+    source.close()
+    streams[0].append("two")
+    streams[0].complete()
+
+    with watching(conversation, view) as until:
+        until(lambda view: view.statuses.get(1) == "complete" and view.texts.get(2) == "one ")
+
+    assert view.kinds[:2] == ["conversation", "message"]
+    assert view.texts == truth(conversation)
+    streams[1].complete()
