@@ -101,7 +101,7 @@ BODIES = {
 def call(owner, stranger, messages):
     people = {"stranger": stranger, "staff": person("staff", is_staff=True), "owner": owner, "anonymous": None}
 
-    def call(route: str, method: str, role: str, pk: object = None, **options: bool):
+    def call(route: str, method: str, role: str, pk: object = None, sent: bytes | None = None, **options: bool):
         client = Client(**options)
         if people[role] is not None:
             client.force_login(people[role])
@@ -112,7 +112,8 @@ def call(owner, stranger, messages):
         body = dict(BODIES.get(route.partition(":")[2], {})) if method in ("POST", "PATCH") else {}
         if route.endswith(":chat"):
             body["id"] = str(message.conversation_id)
-        return client.generic(method, path, data=json.dumps(body), content_type="application/json")
+        data = json.dumps(body).encode() if sent is None else sent
+        return client.generic(method, path, data=data, content_type="application/json")
 
     return call
 
@@ -158,6 +159,17 @@ def test_a_deleted_conversation_is_gone_for_its_owner_too(call, conversation, ro
 @pytest.mark.parametrize(("route", "method"), UNSAFE)
 def test_a_session_without_its_csrf_token_changes_nothing(call, route, method):
     assert call(route, method, "owner", enforce_csrf_checks=True).status_code == 403
+
+
+NONSENSE = [b"{", b"[]", b"null", b"0", b'"text"', b"\xff", b"[" * 50_000, b'{"\\u0000": 1}', b'{"options": "x"}']
+
+
+@pytest.mark.parametrize(("route", "method"), UNSAFE)
+def test_nonsense_is_refused_or_not_read_and_never_breaks_a_path(call, route, method):
+    statuses = {call(route, method, "owner", sent=body).status_code for body in NONSENSE}
+
+    # What takes no body does not look at one.
+    assert statuses in ({400}, {200}, {204, 404})
 
 
 @pytest.mark.parametrize("route", MATRIX)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from uuid import UUID
 
 import pytest
@@ -120,6 +122,23 @@ CONFIG = {
         for name in names
     ],
 }
+
+
+def test_without_drf_spectacular_everything_else_works():
+    program = """
+import importlib.util, sys
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "drf_spectacular" else real(name, *rest)
+import django
+django.setup()
+from converse_stream.api.urls import urlpatterns
+names = {route.name for route in urlpatterns}
+assert "message-list" in names and "schema" not in names
+assert "drf_spectacular" not in sys.modules
+"""
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
 
 
 SETTINGS = {
