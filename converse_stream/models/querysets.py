@@ -68,7 +68,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
 
 SEARCHED_MESSAGES = 2_000
-"""How many messages a search looks into: the newest."""
+"""How many messages a search looks into: those of the conversations that changed last."""
 SEARCHED_LENGTH = 100_000
 """The longest message, in characters, that a search looks into."""
 
@@ -91,12 +91,13 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def search(self, text: str) -> Self:
         """Return those with `text` in their title or in a question or an answer, whatever its case.
 
-        The newest 2,000 messages are looked into, if they have no more than 100,000 characters:
-        what a search costs does not grow with what somebody has ever written.
+        2,000 messages are looked into, those of the conversations that changed last, if they have no more than
+        100,000 characters: how much text a search reads does not grow with what somebody has ever written.
         """
         messages = self.model._meta.get_field("messages").related_model._base_manager.using(self.db)
         spoken = messages.filter(conversation__in=self.values("pk"), role__in=(Role.USER, Role.ASSISTANT))
-        newest = spoken.order_by("-created_at")[:SEARCHED_MESSAGES].values("pk")
+        # By conversation: an index of the owner's leads to these, and to nobody else's messages.
+        newest = spoken.order_by("-conversation__updated_at", "-number")[:SEARCHED_MESSAGES].values("pk")
         found = messages.filter(pk__in=newest, length__lte=SEARCHED_LENGTH, content__icontains=text)
         return self.filter(models.Q(title__icontains=text) | models.Q(pk__in=found.values("conversation")))
 
