@@ -1,7 +1,8 @@
 """What is known of the providers that ship with the package: their addresses, keys and models.
 
 As of 2026-11-21. It ages within months, so nothing depends on it being complete: a model that is not in it is asked
-for by its name like any other. Sources, all read on that day:
+for by its name like any other. The figures are what excerpts of the providers' documentation and gateways' model pages
+said; check them against the pages themselves:
 https://developers.openai.com/api/docs/models, https://platform.claude.com/docs/en/models,
 https://ai.google.dev/gemini-api/docs/models, https://docs.x.ai/docs/models, https://console.groq.com/docs/models,
 https://docs.mistral.ai/getting-started/models, https://openrouter.ai/models,
