@@ -38,6 +38,8 @@ class ConverseConsumer(AsyncWebsocketConsumer):
     """Seconds after which somebody who has lost the right to look is noticed, at the latest."""
     slow_after = 10.0
     """Seconds that a client may leave a frame unread while no more fit into the server's buffers."""
+    bytes_unanswered = 8_388_608
+    """Bytes sent within a minute to a client that says nothing: not every server tells whether they are read."""
     frames_per_second = 20.0
     """Frames that a client may send all the time; a large one counts for several."""
     frames_at_once = 100.0
@@ -100,6 +102,7 @@ class ConverseConsumer(AsyncWebsocketConsumer):
         """Serve one frame of the client."""
         if self._serving is None or self._closing.done():
             return
+        self._turns.unanswered = 0
         frame: Any = None
         try:
             self._check_size(frames.size(text_data, bytes_data))
@@ -119,8 +122,12 @@ class ConverseConsumer(AsyncWebsocketConsumer):
             raise Refusal("too_many_frames", _("Too many frames came at once."), codes.TOO_MANY)
 
     async def send(self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool = False) -> None:
-        """Send one frame, when its turn has come."""
-        async with self._turns.turn():
+        """Send one frame, when its turn has come; none once the socket is to be closed."""
+        async with self._turns.turn(len(text_data or "")):
+            if self._turns.unanswered > self.bytes_unanswered:
+                self.close_as(codes.TOO_SLOW)
+            if self._closing.done():
+                await asyncio.get_running_loop().create_future()  # until whoever sends is ended
             await super().send(text_data, bytes_data, close)
 
     async def refuse(self, error: Exception, frame: Any) -> None:

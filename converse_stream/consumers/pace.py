@@ -28,6 +28,9 @@ class Allowance:
         return has_some
 
 
+MINUTE = 60.0
+
+
 class Turns:
     """One frame at a time goes to the server, and how long it has been on its way is known.
 
@@ -37,12 +40,18 @@ class Turns:
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
         self._since: float | None = None
+        self.unanswered = 0
+        """Bytes sent, within a minute, since the client has last said anything: it may have read none of them."""
+        self._counted_from = 0.0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Have a turn."""
+    async def turn(self, size: int) -> AsyncIterator[None]:
+        """Have a turn, to send so many bytes."""
         async with self._lock:
-            self._since = asyncio.get_running_loop().time()
+            now = self._since = asyncio.get_running_loop().time()
+            if now - self._counted_from > MINUTE:
+                self.unanswered, self._counted_from = 0, now
+            self.unanswered += size
             try:
                 yield
             finally:

@@ -74,7 +74,7 @@ class Rounds:
             logger.warning("open sockets cannot be checked; trying again", exc_info=True)
             return
         for socket, loss in zip(sockets, found, strict=True):
-            if loss.is_signed_out or loss.conversations:
+            if socket in self._sockets and (loss.is_signed_out or loss.conversations):
                 socket.lose(loss)
 
 

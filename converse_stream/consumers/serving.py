@@ -111,7 +111,8 @@ class Serving:
             await self._line.refuse(error, request.frame)
 
     async def _do(self, request: Request) -> None:
-        body = await database.run(DOES[request.kind], self._user, request)
+        # What has been asked is done, though the socket may close meanwhile.
+        body = await asyncio.shield(database.run(DOES[request.kind], self._user, request))
         if request.kind != "cancel" or request.id is not None:
             await self._line.send(frames.reply("reply", request.id, request=request.asked, **body))
 

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import threading
 
 import pytest
 from asgiref.sync import sync_to_async
 
 from converse_stream.consumers import ConverseConsumer
 from converse_stream.consumers.pace import Allowance
+from converse_stream.database import submit
 from converse_stream.models import Conversation
 from tests.consumers.conftest import HEADERS
 from tests.cost.ledger import Ledger, ledger
-from tests.records import answered
+from tests.records import Echo, answered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -152,6 +154,70 @@ async def test_for_a_client_that_does_not_read_no_more_than_one_answer_is_read(o
     assert selects(kept) == 2 * len(messages)
     server.hang_up()
     await server.serving
+
+
+async def test_where_the_server_takes_everything_a_silent_client_is_sent_a_limited_amount(owner, conversation):
+    text = "".join(f"{number:09} " for number in range(100_000))
+    message = await sync_to_async(answered)(conversation, text)
+    silent = Server(owner, bytes_unanswered=600_000)
+    silent.say(type="follow", message=str(message.pk))
+    await asyncio.wait_for(silent.serving, 10)
+
+    back = Server(owner, bytes_unanswered=600_000)
+    back.say(type="follow", message=str(message.pk), after=silent.frames[-1]["id"])
+    await until(lambda: back.frames and back.frames[-1]["type"] == "text")
+    back.say(type="ping")
+    await until(lambda: len(silent.text + back.text) == len(text) or back.serving.done())
+
+    assert (silent.taken[-1]["type"], silent.taken[-1]["code"]) == ("websocket.close", 4408)
+    assert 0 < len(silent.text) <= 600_000
+    assert silent.text + back.text == text
+    back.hang_up()
+    await back.serving
+
+
+async def test_a_client_that_says_something_now_and_then_is_sent_all(owner, conversation):
+    stream = await conversation.astart_stream()
+    server = Server(owner, bytes_unanswered=5_000)
+    server.say(type="follow", message=str(stream.message.pk))
+
+    for number in range(20):
+        await stream.aappend(f"{number:1000}")
+        await until(lambda number=number: len(server.text) == 1000 * (number + 1))
+        server.say(type="ping")
+
+    assert not server.serving.done()
+    await stream.acomplete()
+    server.hang_up()
+    await server.serving
+
+
+async def test_a_question_is_asked_though_the_socket_closes_at_once(owner, conversation, settings):
+    settings.CONVERSE_STREAM = {"PROVIDERS": {"echo": Echo("echo")}, "DEFAULT_MODEL": "echo"}
+    gate, held = threading.Event(), threading.Semaphore(0)
+    busy = [submit(_hold, held, gate) for _ in range(4)]  # all database threads
+    for _ in busy:
+        await asyncio.to_thread(held.acquire)
+    server = Server(owner)
+    server.say(type="ask", conversation=str(conversation.pk), content="one two")
+    server.say(type="ping")
+    await until(lambda: server.frames)
+    server.hang_up()
+    await server.serving
+
+    gate.set()
+    await asyncio.gather(*map(asyncio.wrap_future, busy))
+
+    for _ in range(500):
+        if await conversation.messages.filter(status="complete", role="assistant").aexists():
+            break
+        await asyncio.sleep(0.02)
+    assert [message.content async for message in conversation.messages.all()] == ["one two", "one two "]
+
+
+def _hold(held: threading.Semaphore, gate: threading.Event) -> None:
+    held.release()
+    gate.wait(10)
 
 
 async def test_a_flood_of_frames_ends_the_socket(connect):

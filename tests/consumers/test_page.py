@@ -118,8 +118,6 @@ class TestExamples:
         socket = await connect()
         stream = await conversation.astart_stream()
         await socket.say("watch", conversation=str(conversation.pk))
-        await socket.hear_until("conversation")
-        await socket.say("watch", conversation=str(conversation.pk), id="again")
         sent = await socket.hear_until("start")
         await stream.aappend("Hello,")
         await stream.acomplete()
