@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
 
@@ -16,6 +15,7 @@ from converse_stream.consumers import codes, frames
 from converse_stream.consumers.access import Claim, Loss, signing_session
 from converse_stream.consumers.codes import Closing
 from converse_stream.consumers.frames import Refusal
+from converse_stream.consumers.origins import own_pages
 from converse_stream.consumers.pace import Allowance, Turns
 from converse_stream.consumers.rounds import get_rounds
 from converse_stream.consumers.serving import Serving
@@ -60,7 +60,7 @@ class ConverseConsumer(AsyncWebsocketConsumer):
         self._session_key = ""
         self._allowance = Allowance(rate=self.frames_per_second, burst=self.frames_at_once)
         self._closing: asyncio.Future[Closing] = asyncio.get_running_loop().create_future()
-        listening = asyncio.ensure_future(AllowedHostsOriginValidator(super().__call__)(scope, receive, send))
+        listening = asyncio.ensure_future(own_pages(super().__call__)(scope, receive, send))
         try:
             await asyncio.wait({listening, self._closing}, return_when=asyncio.FIRST_COMPLETED)
         finally:

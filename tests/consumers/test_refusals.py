@@ -15,7 +15,7 @@ from django.utils import timezone
 from converse_stream.consumers.frames import largest_frame
 from converse_stream.models import Conversation, Message
 from converse_stream.routing import websocket_urlpatterns
-from tests.consumers.conftest import Socket
+from tests.consumers.conftest import HEADERS, Socket
 from tests.records import answered
 from tests.servers import session_cookie
 
@@ -56,7 +56,7 @@ async def test_the_session_is_what_signs_in(owner):
 
 
 async def test_a_site_that_forgot_the_session_middleware_is_told():
-    socket = WebsocketCommunicator(URLRouter(websocket_urlpatterns), "/ws/converse/")
+    socket = WebsocketCommunicator(URLRouter(websocket_urlpatterns), "/ws/converse/", HEADERS)
 
     with pytest.raises(ImproperlyConfigured, match="AuthMiddlewareStack"):
         await socket.connect(timeout=0.5)  # what was raised comes out when the time is up
@@ -85,9 +85,18 @@ async def test_only_our_own_pages_may_connect(owner, settings, origin, is_welcom
     await socket.disconnect(timeout=10)
 
 
-async def test_a_site_that_allows_every_host_asks_for_no_origin(owner, settings):
+@pytest.mark.parametrize("origin", [None, b"", b"null"])
+async def test_a_site_that_allows_every_host_still_wants_to_know_the_origin(owner, settings, origin):
     settings.ALLOWED_HOSTS = ["*"]
-    socket = Socket(owner, [])
+    socket = Socket(owner, [] if origin is None else [(b"origin", origin)])
+
+    assert not (await socket.connect(timeout=10))[0]
+    await socket.disconnect(timeout=10)
+
+
+async def test_a_site_that_allows_every_host_lets_every_page_in(owner, settings):
+    settings.ALLOWED_HOSTS = ["*"]
+    socket = Socket(owner, [(b"origin", b"https://evil.com")])
 
     assert (await socket.connect(timeout=10))[0]
     await socket.disconnect(timeout=10)
