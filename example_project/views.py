@@ -11,7 +11,7 @@ from django.contrib.auth.views import LoginView
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Substr
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import aget_object_or_404, get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 from rest_framework.authentication import SessionAuthentication, TokenAuthentication
@@ -21,13 +21,12 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
-from converse_stream.api.errors import STATUS, PublicErrors
+from converse_stream.api.errors import PublicErrors
 from converse_stream.api.fields import CleanTextField
 from converse_stream.events import TEXT_KINDS
 from converse_stream.exceptions import ConverseError
 from converse_stream.models import Conversation, Message, Role
 from converse_stream.models.committed import load_committed
-from converse_stream.responses import error_body
 
 SHOWN_MESSAGES = 200
 SHOWN_CONVERSATIONS = 50
@@ -47,10 +46,7 @@ NOTES: dict[str, str] = {
 def ask_sync(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Stream an answer from a plain view."""
     conversation = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
-    try:
-        return conversation.stream_response(request.POST.get("message", ""))
-    except ConverseError as error:
-        return refusal(error)
+    return conversation.stream_response(request.POST.get("message", ""))
 
 
 @login_required
@@ -58,10 +54,7 @@ def ask_sync(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 async def ask_async(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Stream an answer from an async view."""
     conversation = await aget_object_or_404(Conversation.objects.for_user(await request.auser()), pk=pk)
-    try:
-        return await conversation.astream_response(request.POST.get("message", ""))
-    except ConverseError as error:
-        return refusal(error)
+    return await conversation.astream_response(request.POST.get("message", ""))
 
 
 class QuestionSerializer(Serializer[Any]):
@@ -90,11 +83,6 @@ class AskView(PublicErrors):
         question = QuestionSerializer(data=request.data)
         question.is_valid(raise_exception=True)
         return conversation.stream_response(question.validated_data["message"])
-
-
-def refusal(error: ConverseError) -> JsonResponse:
-    """Return what was refused before anything was written, in words fit for the public."""
-    return JsonResponse(error_body(error), status=STATUS.get(type(error), 400))
 
 
 # The pages.

@@ -10,9 +10,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 
 from converse_stream.asking import ask
 from converse_stream.dialects import get_dialect
-from converse_stream.exceptions import ConverseError, MalformedCursor, UnknownDialect
+from converse_stream.exceptions import MalformedCursor, UnknownDialect
 from converse_stream.feed import AFTER_ENDING, parse
 from converse_stream.models import Conversation, Message
+from converse_stream.responses.refusals import error_body
 from converse_stream.responses.response import EventStreamResponse, check_policy
 
 
@@ -58,8 +59,3 @@ def _accepted(request: HttpRequest) -> str:
     """Return the dialect that a request's Accept leaves no doubt of."""
     types = {f"{accepted.main_type}/{accepted.sub_type}" for accepted in request.accepted_types}
     return "text" if types == {"text/plain"} else "native"
-
-
-def error_body(error: ConverseError) -> dict[str, Any]:
-    """Return the JSON of an error, in words fit for the public."""
-    return {"error": {"code": error.code, "message": str(error.public)}}

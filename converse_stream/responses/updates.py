@@ -18,7 +18,7 @@ from converse_stream.exceptions import MalformedCursor
 from converse_stream.feed import ConversationCursor, Update, awatch, watch
 from converse_stream.models import Conversation
 from converse_stream.responses.hybrid import HybridResponse
-from converse_stream.responses.requests import error_body
+from converse_stream.responses.refusals import error_body
 from converse_stream.responses.response import HEADERS
 
 _KEY = "updates"
