@@ -17,7 +17,7 @@ from converse_stream.consumers.codes import Closing
 from converse_stream.consumers.frames import Refusal
 from converse_stream.consumers.origins import own_pages
 from converse_stream.consumers.pace import Allowance, Turns
-from converse_stream.consumers.rounds import get_rounds
+from converse_stream.consumers.rounds import Rounds, get_rounds
 from converse_stream.consumers.serving import Serving
 from converse_stream.exceptions import ConverseError, InternalError, TooManyViewers
 from converse_stream.limits import ViewerSlot
@@ -57,6 +57,7 @@ class ConverseConsumer(AsyncWebsocketConsumer):
         self._turns = Turns()
         self._serving: Serving | None = None
         self._slot: ViewerSlot | None = None
+        self._rounds: Rounds | None = None
         self._session_key = ""
         self._allowance = Allowance(rate=self.frames_per_second, burst=self.frames_at_once)
         self._closing: asyncio.Future[Closing] = asyncio.get_running_loop().create_future()
@@ -75,7 +76,8 @@ class ConverseConsumer(AsyncWebsocketConsumer):
     async def _end(self) -> None:
         if self._serving is not None:
             await self._serving.end()
-        await get_rounds().leave(self)
+        if self._rounds is not None:
+            await self._rounds.leave(self)
         if self._slot is not None:
             self._slot.release()
 
@@ -96,7 +98,8 @@ class ConverseConsumer(AsyncWebsocketConsumer):
         if session is not None:
             self._session_key = await database.run(signing_session, user, session)
         self._serving = Serving(user, self, int(self.max_follows))
-        get_rounds().join(self)
+        self._rounds = get_rounds()
+        self._rounds.join(self)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Serve one frame of the client."""

@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from converse_stream.consumers.access import Claim, losses, signing_session
 from converse_stream.consumers.frames import ACTIONS
+from converse_stream.consumers.rounds import _rounds
 from converse_stream.models import Conversation, Message
 from tests.consumers.conftest import Socket
 from tests.cost.ledger import ledger
-from tests.records import Echo, answered, person
+from tests.records import Echo, person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -141,6 +142,18 @@ async def test_a_socket_ends_soon_after_its_user_is_signed_out(connect, owner, l
     await leave(owner, session)
 
     assert await socket.is_closed_with() == (4401, "signed out")
+
+
+async def test_sockets_that_come_and_go_leave_nothing_behind(owner):
+    for user in (owner, AnonymousUser(), owner):
+        first, second = Socket(user), Socket(owner)
+        await first.connect(timeout=10)
+        await second.connect(timeout=10)
+        assert asyncio.get_running_loop() in _rounds
+        await first.disconnect(timeout=10)
+        await second.disconnect(timeout=10)
+
+        assert asyncio.get_running_loop() not in _rounds
 
 
 async def test_who_stays_signed_in_stays(connect, owner, conversation):
@@ -274,13 +287,14 @@ async def test_who_may_see_a_conversation_is_decided_as_everywhere_else(owner, s
 
 
 async def test_frames_ask_the_database_nothing_about_access(connect, conversation):
-    socket = await connect(access_interval=3600)
-    message = await sync_to_async(answered)(conversation)
-    await socket.say("follow", message)
-    await socket.hear_until("complete")
-
+    message = await conversation.aadd_assistant_message("Hello")
     with ledger() as kept:
+        socket = await connect(access_interval=3600)
+        await socket.say("follow", message)
+        await socket.hear_until("complete")
+        joining = len(kept.statements)
         for _ in range(50):
             assert await socket.hears_nothing_before_the_pong()
 
-    assert kept.statements == []
+    asked = [entry.said for entry in kept.statements[joining:] if entry.thread != "converse-feed"]
+    assert (joining > 0, asked) == (True, [])
