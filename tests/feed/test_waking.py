@@ -1,11 +1,15 @@
 """How viewers learn of news: from the commit itself, once, and without waking for nothing."""
 
 import asyncio
+import threading
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 
+from converse_stream.brokers import local
 from converse_stream.feed.viewer import AsyncViewer, Viewer, wake_all
-from converse_stream.models import Conversation
+from converse_stream.models import Chunk, Conversation, Message
 
 
 class Counted(Viewer):
@@ -88,3 +92,34 @@ async def test_a_quick_writer_gives_its_viewer_no_empty_wait(conversation: Conve
 
     await writing
     assert seen == "".join(f"{index} " for index in range(300))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_hints_about_one_message_keep_nobody_from_looking_at_another(conversation: Conversation, user: User) -> None:
+    talked_about = conversation.start_stream()
+    other = Conversation.objects.create(owner=user)
+    silent = Message(conversation=other, number=1, role="assistant", status="streaming")
+    Message.objects.bulk_create([silent])  # written elsewhere, and no hint of it ever comes
+    followed, events = talked_about.message.follow(timeout=10), silent.follow(timeout=10)
+    next(followed)
+    next(events)
+    hinting, is_over = threading.Event(), threading.Event()
+
+    def hint() -> None:
+        while not is_over.wait(0.005):
+            local.hint([str(talked_about.message.pk)])
+            hinting.set()
+
+    thread = threading.Thread(target=hint)
+    thread.start()
+    hinting.wait(5)
+    Chunk.objects.create(message=silent, start=0, end=2, kind="text", data="hi", created_at=timezone.now())
+
+    try:
+        assert next(events).text == "hi"
+    finally:
+        is_over.set()
+        thread.join()
+        events.close()
+        followed.close()
+    talked_about.complete()
