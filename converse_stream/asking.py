@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import router, transaction
@@ -15,7 +16,7 @@ from converse_stream.generation import Generation, Source
 from converse_stream.models import Conversation, Message, Role
 from converse_stream.models.history import leaf
 from converse_stream.models.idempotency import AskedBefore, ClientRequest
-from converse_stream.models.opening import check_content, check_metadata, finished, insert, live
+from converse_stream.models.opening import check_content, check_metadata, finished, insert, lease_end, live
 from converse_stream.providers.base import Provider
 from converse_stream.registry import Model, chain
 from converse_stream.runners import InlineRunner, get_runner
@@ -169,11 +170,25 @@ def _start(generation: Generation) -> None:
         runner.submit(generation)
         return
     using = router.db_for_write(Message)
-    message = generation.message
-    message.starts_on_commit = transaction.get_connection(using).in_atomic_block
-    transaction.on_commit(partial(_submit, generation), using=using)
+    start = _Start(generation, transaction.get_connection(using).in_atomic_block)
+    transaction.on_commit(start, using=using)
 
 
-def _submit(generation: Generation) -> None:
-    generation.message.starts_on_commit = False
-    get_runner().submit(generation)
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Starts an answer when its transaction has committed."""
+
+    generation: Generation
+    is_in_transaction: bool
+
+    @property
+    def message_id(self) -> UUID:
+        """What is waiting; see Message.starts_on_commit."""
+        return self.generation.message.pk
+
+    def __call__(self) -> None:
+        if self.is_in_transaction:
+            # It may have used up the lease, which nobody could renew.
+            rows = Message.objects.using(router.db_for_write(Message)).filter(pk=self.message_id)
+            rows.filter(lease_holder=self.generation.message.lease_holder).update(lease_expires_at=lease_end())
+        get_runner().submit(self.generation)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncGenerator, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
-from django.db import models
+from django.db import connections, models, router
 from django.utils.translation import gettext_lazy as _
 
 from converse_stream.conf import settings
@@ -69,8 +69,6 @@ class Message(models.Model):
 
     objects = MessageQuerySet.as_manager()
 
-    starts_on_commit = False
-    """Whether the answer waits for the transaction that this instance was created in."""
     is_replay = False
     """Whether `ask` has found this answer under its client key rather than started it."""
 
@@ -120,6 +118,12 @@ class Message(models.Model):
     def is_live(self) -> bool:
         """Whether the message may still grow, as of when this instance was read."""
         return self.status in LIVE_STATUSES
+
+    @property
+    def starts_on_commit(self) -> bool:
+        """Whether the answer waits for the commit of the transaction that is open here."""
+        waiting = connections[router.db_for_write(Message)].run_on_commit
+        return any(getattr(entry[1], "message_id", None) == self.pk for entry in waiting)
 
     def committed_parts(self) -> list[dict[str, Any]]:
         """Return the parts committed: of a live message those so far (three queries, kept on the instance)."""

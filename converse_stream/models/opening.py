@@ -12,10 +12,11 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
 from django.db.models import F
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from converse_stream.cleaning import clean_json, clean_text
+from converse_stream.cleaning import clean_json, clean_name, clean_text
 from converse_stream.conf import settings
 from converse_stream.exceptions import (
     ContentTooLong,
@@ -32,6 +33,16 @@ from converse_stream.models.history import leaf
 from converse_stream.models.idempotency import AskedBefore, ClientRequest
 from converse_stream.models.leases import end_lost
 from converse_stream.models.message import Message
+
+
+LONGEST_MODEL: int = Message._meta.get_field("model").max_length
+
+
+def check_parent(**messages: object) -> None:
+    """Raise TypeError for what is no message, though the next one shall follow it or be put beside it."""
+    for name, message in messages.items():
+        if message is not None and not isinstance(message, Message):
+            raise TypeError(f"{name} must be a Message, not {type(message).__name__}")
 
 
 def check_content(content: object) -> str:
@@ -66,6 +77,7 @@ def add_message(
     """Append a finished message; see Conversation.add_message."""
     if role not in Role.values:
         raise InvalidContent(f"role must be one of {', '.join(Role.values)}, not {role!r}")
+    check_parent(parent=parent)
     message = finished(role, check_content(content), metadata=check_metadata(metadata))
     insert(conversation, [message], parent=parent)
     return message
@@ -87,12 +99,12 @@ def finished(role: str, content: str, *, metadata: dict[str, Any]) -> Message:
 
 
 def live(*, provider: str, model: str, metadata: dict[str, Any]) -> Message:
-    """Return an answer that is streaming and leased by this process, not yet saved."""
+    """Return an answer that is streaming and leased by this process, not yet saved. Raise TypeError or ValueError."""
     return Message(
         role=Role.ASSISTANT,
         status=Status.STREAMING,
         provider=provider,
-        model=model,
+        model=clean_name(model, "model", LONGEST_MODEL),
         metadata=metadata,
         started_at=timezone.now(),
         lease_holder=secrets.token_hex(16),
@@ -130,12 +142,16 @@ def insert(
             message.conversation, message.number, message.parent = conversation, number, parent
             if message.is_live:
                 message.live_in = conversation
-                # The database's own clock decides how long a lease lasts.
-                message.lease_expires_at = Now() + timedelta(seconds=settings.LEASE)
+                message.lease_expires_at = lease_end()
             message.save(using=using, force_insert=True)
             message.lease_expires_at = None
             parent = message
         transaction.on_commit(partial(announce_messages, conversation.pk), using=using)
+
+
+def lease_end() -> Combinable:
+    """Return when a lease that begins now ends, by the database's own clock."""
+    return Now() + timedelta(seconds=settings.LEASE)
 
 
 def _reserve(conversation: Conversation, count: int, using: str) -> int:

@@ -39,6 +39,8 @@ class Statements:
     def __init__(self, using: str, *, lease: float | None = None) -> None:
         self.using = using
         self.lease: float = settings.LEASE if lease is None else lease
+        self.is_own = lease is None
+        """Whether the transactions are the recorder's own; those of an inline recorder are the site's."""
         self.connection: BaseDatabaseWrapper = connections[using]
         self.is_fast = self.connection.vendor in ("postgresql", "sqlite")
         self.table = self._quote(Message._meta.db_table)
@@ -46,21 +48,25 @@ class Statements:
     def fence(self, outboxes: Sequence[Outbox]) -> set[UUID]:
         """Renew the leases of messages that are still their writers', lock their rows and return their ids.
 
-        On PostgreSQL a row that somebody else has locked is passed over, so that it holds up nobody.
+        On PostgreSQL a row that somebody else has locked is passed over, so that it holds up nobody, and the server
+        ends the transaction of a process that is frozen in the middle of it: its locks must not outlast its leases.
         """
         if not self.is_fast:
             return self._fence_by_orm(outboxes)
         ids, id_values = self._marks([self._value("id", outbox.pk) for outbox in outboxes])
         holders, holder_values = self._marks([outbox.holder for outbox in outboxes])
+        found = "id"
         mine = f"status = 'streaming' AND id IN ({ids}) AND lease_holder IN ({holders})"
         if self.connection.vendor == "postgresql":
             expiry = "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'"
             mine = f"id IN (SELECT id FROM {self.table} WHERE {mine} FOR NO KEY UPDATE SKIP LOCKED)"
             lease: Any = self.lease
+            if self.is_own:
+                found += f", SET_CONFIG('idle_in_transaction_session_timeout', '{round(self.lease * 500)}', true)"
         else:
             expiry = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW', %s)"
             lease = f"+{self.lease} seconds"
-        sql = f"UPDATE {self.table} SET lease_expires_at = {expiry} WHERE {mine} RETURNING id"
+        sql = f"UPDATE {self.table} SET lease_expires_at = {expiry} WHERE {mine} RETURNING {found}"
         with self.connection.cursor() as cursor:
             cursor.execute(sql, [lease, *id_values, *holder_values])
             return {_uuid(row[0]) for row in cursor.fetchall()}

@@ -3,15 +3,20 @@
 import signal
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from converse_stream.models import Attempt, Chunk, Conversation, Message, Status
+from converse_stream.models.opening import insert, live
+from converse_stream.recorder import Outbox
+from converse_stream.recorder.statements import Statements
 from tests.faults.visitor import Visitor
 from tests.servers import Server, launch
 
@@ -26,7 +31,7 @@ def test_a_process_frozen_past_its_lease_writes_nothing_more(user: User) -> None
         viewing = visitor.view(server.url, visitor.ask(server.url, "/long 100000", conversation))
         viewing.wait_for(lambda follower: len(follower.text) > 100)
 
-        with frozen(server, viewing.message_id):
+        with frozen(server):
             lost = Message.objects.get(pk=viewing.message_id).wait(15)
             assert (lost.status, lost.error_code) == (Status.FAILED, "worker_lost")
             assert lost.content.startswith(viewing.follower.text)
@@ -42,12 +47,12 @@ def test_a_process_frozen_past_its_lease_writes_nothing_more(user: User) -> None
 
 
 @contextmanager
-def frozen(server: Server, message_id: str) -> Iterator[None]:
-    """Stop a server at a moment between two commits: one that is stopped inside holds its locks for as long."""
+def frozen(server: Server) -> Iterator[None]:
+    """Stop a server; on SQLite at a moment between two commits, as its lock on the whole database would stay."""
     is_between = False
     while not is_between:
         server.process.send_signal(signal.SIGSTOP)
-        is_between = not is_locked(message_id)
+        is_between = connection.vendor != "sqlite" or not is_locked()
         if not is_between:
             server.process.send_signal(signal.SIGCONT)
     try:
@@ -56,16 +61,12 @@ def frozen(server: Server, message_id: str) -> Iterator[None]:
         server.process.send_signal(signal.SIGCONT)
 
 
-def is_locked(message_id: str) -> bool:
-    """Whether somebody is in the middle of writing this message."""
+def is_locked() -> bool:
+    """Whether somebody is in the middle of writing to SQLite."""
     try:
-        if connection.vendor == "sqlite":
-            with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.1)) as other:
-                other.execute("BEGIN IMMEDIATE")
-        else:
-            with transaction.atomic():
-                Message.objects.select_for_update(nowait=True).get(pk=message_id)
-    except (sqlite3.OperationalError, DatabaseError):
+        with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.1)) as other:
+            other.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
         return True
     return False
 
@@ -85,3 +86,31 @@ def wait_for_the_writers_end(server: Server, message: Message) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             server.process.wait(0.1)
     pytest.fail("the frozen process still writes")
+
+
+@pytest.mark.postgres
+def test_a_process_frozen_in_the_middle_of_a_commit_holds_nobody_up(settings: Any, conversation: Conversation) -> None:
+    settings.CONVERSE_STREAM = {"LEASE": 0.4, "POLL_INTERVAL": 0.05}
+    message = live(provider="", model="", metadata={})
+    insert(conversation, [message])
+    fenced, thawed = threading.Event(), threading.Event()
+
+    def commit() -> None:
+        try:
+            with transaction.atomic():
+                assert Statements("default").fence([Outbox(message)])
+                fenced.set()
+                thawed.wait(20)
+                Chunk.objects.create(message=message, start=0, end=1, kind="text", data="x")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as frozen_process:
+        end = frozen_process.submit(commit)
+        assert fenced.wait(10)
+        lost = Message.objects.get(pk=message.pk).wait(15)
+        thawed.set()
+
+    assert (lost.status, lost.error_code) == (Status.FAILED, "worker_lost")
+    assert isinstance(end.exception(), DatabaseError | InterfaceError)
+    assert not Chunk.objects.exists()

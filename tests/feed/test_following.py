@@ -1,9 +1,12 @@
 import threading
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from converse_stream.exceptions import MalformedCursor, NotStarted
 from converse_stream.models import Conversation, Message, Status
@@ -223,10 +226,24 @@ def test_silence_for_longer_than_the_timeout_raises(conversation: Conversation) 
 def test_waiting_inside_the_transaction_that_asks_raises(conversation: Conversation) -> None:
     with transaction.atomic():
         message = conversation.ask("go", source=["done"])
-        with pytest.raises(NotStarted):
-            message.wait(1)
+        for same in (message, Message.objects.get(pk=message.pk)):
+            with pytest.raises(NotStarted):
+                same.wait(1)
 
     assert message.wait(10).content == "done"
+
+
+def test_a_transaction_that_outlasts_the_lease_costs_no_answer(conversation: Conversation, settings: Any) -> None:
+    settings.CONVERSE_STREAM = {"LEASE": 0.001}
+    source = Gated()
+    with transaction.atomic():
+        message = conversation.ask("go", source=source)
+        settings.CONVERSE_STREAM = {}
+
+    leased = Message.objects.filter(pk=message.pk, lease_expires_at__gt=Now() + timedelta(seconds=1)).exists()
+    source.let_all()
+    assert leased
+    assert message.wait(10).content == TEXT
 
 
 def test_of_a_transaction_that_is_rolled_back_nothing_is_left(conversation: Conversation) -> None:
