@@ -9,6 +9,9 @@ import re
 from typing import Any
 
 REPLACEMENT = "\ufffd"
+LONGEST_PROVIDER = 64
+LONGEST_MODEL = 200
+"""Characters of the names of a provider and of a model that the record has room for."""
 _DIRTY = re.compile("[\x00\ud800-\udfff]")
 _HIGH_AT_END = re.compile("[\ud800-\udbff]\\Z")
 
@@ -21,6 +24,15 @@ def clean_text(text: str) -> str:
         return text
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return joined.replace("\x00", REPLACEMENT)
+
+
+def clean_name(name: object, what: str, longest: int) -> str:
+    """Return a name as it will be stored. Raise TypeError for what is no text, ValueError for what is too long."""
+    if not isinstance(name, str):
+        raise TypeError(f"{what} must be str, not {type(name).__name__}")
+    if len(name) > longest:
+        raise ValueError(f"{what} has {len(name)} characters; {longest} can be stored")
+    return clean_text(name)
 
 
 def split_half(text: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from converse_stream.cleaning import clean_json, clean_name, clean_text
+from converse_stream.cleaning import LONGEST_MODEL, clean_json, clean_name, clean_text
 from converse_stream.conf import settings
 from converse_stream.exceptions import (
     ContentTooLong,
@@ -33,9 +33,6 @@ from converse_stream.models.history import leaf
 from converse_stream.models.idempotency import AskedBefore, ClientRequest
 from converse_stream.models.leases import end_lost
 from converse_stream.models.message import Message
-
-
-LONGEST_MODEL: int = Message._meta.get_field("model").max_length
 
 
 def check_parent(**messages: object) -> None:
