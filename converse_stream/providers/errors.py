@@ -11,7 +11,11 @@ from converse_stream.providers import waits
 
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id")
 _MAX_MESSAGE = 500
+_MAX_READ = 4000
+"""How much of a message is searched for what it means: an error within a stream can be megabytes."""
 _MAX_SNIPPET = 200
+_MAX_WORD = 100
+_MAX_DETAILS = 20
 
 _BY_STATUS: Mapping[int, type[exceptions.ProviderError]] = {
     401: exceptions.AuthenticationFailed,
@@ -155,7 +159,7 @@ def _parsed(body: bytes) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return " ".join(re.sub("<[^>]*>", " ", text).split())
+        return " ".join(re.sub("<[^<>]*>", " ", text).split())
 
 
 def _complaint(payload: object) -> _Complaint:
@@ -169,13 +173,13 @@ def _complaint(payload: object) -> _Complaint:
     message = facts.get("message") or (inner if isinstance(inner, str) else None) or _detail(facts.get("detail"))
     metadata = facts.get("metadata")
     upstream = metadata if isinstance(metadata, Mapping) else {}
-    codes = (facts.get("code"), facts.get("type"), facts.get("status"), *_reasons(facts.get("details")))
-    sentence = ": ".join(filter(None, (str(message or "no reason given"), _raw(upstream.get("raw")))))
-    details = facts.get("details")
+    details = _first(facts.get("details"))
+    codes = (facts.get("code"), facts.get("type"), facts.get("status"), *_reasons(details))
+    sentence = ": ".join(filter(None, (str(message or "no reason given")[:_MAX_READ], _raw(upstream.get("raw")))))
     delays = (waits.in_details(details), waits.until_reset(upstream.get("headers")), waits.in_words(sentence))
     return _Complaint(
         message=sentence,
-        words=tuple(code for code in codes if isinstance(code, str) and code),
+        words=tuple(code[:_MAX_WORD] for code in codes if isinstance(code, str) and code),
         status=_http_status(facts.get("status_code")) or _http_status(facts.get("code")),
         retry_after=next((delay for delay in delays if delay is not None), None),
     )
@@ -186,16 +190,21 @@ def _raw(raw: object) -> str:
     return raw[:_MAX_SNIPPET] if isinstance(raw, str) else ""
 
 
-def _reasons(details: object) -> Iterator[object]:
+def _first(details: object) -> list[object]:
+    return details[:_MAX_DETAILS] if isinstance(details, list) else []
+
+
+def _reasons(details: list[object]) -> Iterator[object]:
     # Google's way: a key that is not valid is no more than an INVALID_ARGUMENT otherwise.
-    for detail in details if isinstance(details, list) else ():
+    for detail in details:
         if isinstance(detail, Mapping):
             yield detail.get("reason")
 
 
 def _detail(detail: object) -> str:
     if isinstance(detail, list):
-        return "; ".join(str(item.get("msg", "")) if isinstance(item, Mapping) else str(item) for item in detail)
+        said = (item.get("msg", "") if isinstance(item, Mapping) else item for item in _first(detail))
+        return "; ".join(str(item) for item in said)
     return str(detail or "")
 
 

@@ -1,6 +1,7 @@
 """What providers answer instead of an answer, mapped to the one tree of errors."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -236,3 +237,38 @@ def test_no_body_whatsoever_crashes_it(status, body):
 def test_no_json_whatsoever_crashes_it(payload):
     assert isinstance(errors.from_event(payload), exceptions.ProviderError)
     assert isinstance(error(400, payload), exceptions.ProviderError)
+
+
+def seconds(work) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize("page", [b"<" * 65_536, b"<a" * 32_768, b"< >" * 20_000], ids=["open", "letters", "closed"])
+def test_a_page_of_brackets_costs_no_time(page):
+    assert seconds(lambda: error(502, page)) < 0.2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"message": "try again in " * 600_000},
+        {"message": "token count " * 600_000},
+        {"message": "no", "code": "image_" * 1_000_000},
+        {"message": "no", "type": "invalid_" * 1_000_000},
+        {"detail": ["x" * 8] * 1_000_000},
+    ],
+    ids=["waits", "counts", "code", "type", "details"],
+)
+def test_an_error_event_of_megabytes_costs_no_time_and_is_cut(fields):
+    found = []
+
+    assert seconds(lambda: found.append(errors.from_event({"error": fields}))) < 0.1
+    assert len(str(found[0])) < 1000
+
+
+def test_a_long_message_still_says_when_to_come_back():
+    message = "Your prompt was: " + "x" * 1000 + " Please try again in 7s."
+
+    assert errors.from_event({"error": {"message": message}}).retry_after == 7
