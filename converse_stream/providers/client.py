@@ -57,7 +57,8 @@ class Reply:
         self._deadlines = deadlines
         self._host = host
         self._raw = cast("AsyncGenerator[bytes, None]", response.aiter_raw())
-        if self.headers.get("content-encoding", "identity") != "identity":
+        self._is_compressed = self.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
+        if self._is_compressed and self.status == 200:
             raise ProtocolError(f"{host} compressed its answer although it was asked not to", status=self.status)
 
     @property
@@ -76,8 +77,13 @@ class Reply:
             raise translate(error, self._host, body=True) from error
 
     async def read(self, limit: int = MAX_ERROR_BODY) -> bytes:
-        """Return at most `limit` bytes of the body, or what could be had of it before the connection broke."""
+        """Return at most `limit` bytes of the body, or what could be had of it before the connection broke.
+
+        A compressed one counts as empty: the status has to say enough.
+        """
         body = bytearray()
+        if self._is_compressed:
+            return b""
         with suppress(ProviderError):
             async for piece in self:
                 body += piece

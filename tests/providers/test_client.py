@@ -169,6 +169,13 @@ async def test_a_compressed_answer_is_refused():
         await body(server.url)
 
 
+async def test_a_compressed_refusal_keeps_its_status_and_headers_and_has_no_body():
+    compressed = Refusal(429, b"\x1f\x8b", {"content-encoding": "gzip", "retry-after": "7"})
+    with ReplayServer(b"", faults=compressed) as server:
+        async with post(server.url) as reply:
+            assert (reply.status, reply.headers["retry-after"], await reply.read()) == (429, "7", b"")
+
+
 async def test_an_error_body_is_read_up_to_a_limit():
     with ReplayServer(b"x" * 200_000, pieces=50_000, status=500) as server:
         async with post(server.url) as reply:

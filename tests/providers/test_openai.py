@@ -1,6 +1,7 @@
 """The provider `openai`, and servers that speak its format, over real sockets."""
 
 import asyncio
+import gzip
 import json
 import threading
 from typing import Any
@@ -21,7 +22,7 @@ from converse_stream.exceptions import (
 )
 from converse_stream.prompts import Prompt, to_messages
 from converse_stream.providers.openai import ChatCompletions, OpenAI
-from converse_stream.testing import ReplayServer
+from converse_stream.testing import Refusal, ReplayServer
 from tests.recordings import recordings
 
 KEY = "sk-canary-0123456789"
@@ -214,6 +215,18 @@ async def test_a_status_counts_before_the_content_type():
     error = await failure(b'{"error": {"message": "slower"}}', status=429, content_type="text/event-stream")
 
     assert isinstance(error, RateLimited)
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "auth"), (429, "rate_limit")])
+async def test_a_compressed_refusal_is_the_error_of_its_status(status, code):
+    headers = {"content-encoding": "gzip", "retry-after": "7", "x-request-id": "r7"}
+    refusal = Refusal(status, gzip.compress(b'{"error": {"message": "no"}}'), headers)
+
+    with ReplayServer(HELLO, faults=refusal) as server, pytest.raises(ProviderError) as caught:
+        await answer(openai(server.url))
+
+    assert (caught.value.code, caught.value.status) == (code, status)
+    assert (caught.value.retry_after, caught.value.request_id) == (7, "r7")
 
 
 async def test_an_answer_that_only_calls_a_tool_has_begun():
