@@ -1,7 +1,10 @@
 """One answer, several attempts: asked again and asked elsewhere, as long as nothing has been said."""
 
+import gc
+import logging
 import threading
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -25,6 +28,7 @@ from converse_stream.exceptions import (
     Truncated,
     UnknownModel,
 )
+from converse_stream.generation import call
 from converse_stream.models import Attempt, Conversation, Message, Status
 from converse_stream.runners import thread as thread_runner
 from converse_stream.testing import Follower, ScriptedProvider
@@ -362,7 +366,8 @@ def test_a_stop_between_any_two_calls_leaves_none_of_them_open(user, settings, c
 
         message.wait(10)
         *before, last = [outcome for _, outcome, _ in outcomes(message)] or ["cancelled"]
-        assert set(before) <= {"failed"} and last in ("failed", message.status)
+        # A call that came to its ending just before the stop has done so.
+        assert set(before) <= {"failed"} and last in ("failed", "complete", message.status)
         assert (message.status, message.content) == ("complete", "all done") or message.status == "cancelled"
 
 
@@ -407,3 +412,35 @@ def test_the_id_of_a_refused_request_is_kept_for_support(conversation: Conversat
 
     assert finished_attempts(message)[0].request_id == "req-7"
     assert message.metadata["provider_request_id"] == "req-7"
+
+
+def test_who_has_seen_the_ending_sees_how_the_call_went(conversation: Conversation) -> None:
+    for script in ["done"], ["half", ServerError()]:
+        message = conversation.ask("go", model=ScriptedProvider(script)).wait(10)
+
+        [attempt] = message.attempts.all()
+        assert attempt.outcome == message.status
+        assert attempt.duration is not None
+
+
+def test_an_answer_that_failed_is_not_kept_in_memory(conversation: Conversation, monkeypatch) -> None:
+    # A record of the log holds the traceback, and that all there was.
+    monkeypatch.setattr(logging.getLogger("converse_stream"), "disabled", True)
+    provider = ScriptedProvider([BadRequest("no")])
+    gone = weakref.ref(provider)
+    conversation.ask("go", model=provider).wait(10)
+    del provider
+    until(lambda: not thread_runner._tasks)
+
+    gc.collect()
+
+    assert gone() is None
+
+
+def test_state_without_end_before_the_first_word_is_broken_off(conversation: Conversation, monkeypatch) -> None:
+    monkeypatch.setattr(call, "MAX_HELD", 100)
+    provider = ScriptedProvider([*[State("reasoning", "x" * 30)] * 5, "too late"])
+
+    message = conversation.ask("go", model=provider).wait(10)
+
+    assert (message.status, message.error_code, message.content) == (Status.FAILED, "protocol", "")

@@ -35,9 +35,9 @@ def test_all_pauses_together_have_a_limit():
     plan = Plan([provider("a"), provider("b")])
 
     assert plan.go_on(RateLimited(retry_after=LONGEST_WAIT / 2)) > 0
-    assert plan.go_on(RateLimited(retry_after=LONGEST_WAIT / 2)) == 0.0
+    assert plan.go_on(RateLimited(retry_after=LONGEST_WAIT / 2 + 1)) == 0.0
     assert plan.provider.name == "b"
-    assert plan.go_on(RateLimited(retry_after=LONGEST_WAIT / 2)) is None
+    assert plan.go_on(RateLimited(retry_after=LONGEST_WAIT / 2 + 1)) is None
 
 
 def test_nobody_is_asked_again_late_but_the_next_one_still_is():
@@ -92,3 +92,7 @@ def test_who_says_how_to_be_asked_is_asked_so(stream):
 @pytest.mark.parametrize("error", [AuthenticationFailed(), ContentFiltered()])
 def test_what_is_not_about_streaming_is_not_asked_without(error):
     assert Plan([provider(stream="prefer")]).go_on(error) is None
+
+
+def test_the_longest_wait_itself_is_waited() -> None:
+    assert Plan([provider()]).go_on(RateLimited(retry_after=LONGEST_WAIT)) >= LONGEST_WAIT

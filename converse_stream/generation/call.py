@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from converse_stream import prices
-from converse_stream.events import ABOUT, Content, Finish, Reasoning, Served, State, Text, Usage, to_delta
-from converse_stream.exceptions import ProviderError
+from converse_stream.cleaning import clean_json
+from converse_stream.events import ABOUT, Content, Finish, Reasoning, Served, State, Text, Usage, dumps, to_delta
+from converse_stream.exceptions import ProtocolError, ProviderError
 from converse_stream.generation.joining import joined
 from converse_stream.generation.source import Item, generator
 from converse_stream.models import Attempt, Message
@@ -21,6 +22,9 @@ from converse_stream.providers.base import Provider, check_ending
 from converse_stream.writer import PrismStream
 
 logger = logging.getLogger("converse_stream")
+
+MAX_HELD = 4 * 1024 * 1024
+"""Characters of state that may come before the first word."""
 
 
 class Call:
@@ -40,13 +44,20 @@ class Call:
         self._first_content: float | None = None
         self._duration: float | None = None
         self._states: list[State] = []
+        self._held = 0
         self._finish: Finish | None = None
+        self._is_finished = False
         self._ignored = 0
 
     @property
     def has_content(self) -> bool:
         """Whether anything has been said that belongs to the answer."""
         return self._first_content is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known how the call went: it came to its ending, or it failed."""
+        return self._is_finished or self.error is not None
 
     def begin(self) -> None:
         """Record that the provider is about to be called."""
@@ -69,9 +80,7 @@ class Call:
             self._finish = delta if isinstance(delta, Finish) else self._finish
             self._stream.learn(delta)
         elif isinstance(delta, State):
-            self._states.append(delta)
-            if self.has_content:
-                self._keep_states()
+            self._hold(delta)
         elif not isinstance(delta, Text | Reasoning) or delta.text:
             if not self.has_content:
                 self._first_content = time.monotonic()
@@ -83,17 +92,17 @@ class Call:
         """Check that the answer has come to its proper ending. Raise Truncated or ServerError."""
         check_ending(self._finish)
         self._keep_states()
+        self._is_finished = True
         if self._ignored:
             logger.warning("%s went on for %d deltas after its ending", self.provider.label, self._ignored)
 
     def end(self) -> None:
-        """Record how the call went, once. What it has told, but for the price, is told of no other."""
+        """Record how the call went, once."""
         if self._row is None:
             return
-        row, self._row = self._row, None
         known = self._stream.outcome
         outcome, code = self._ending()
-        Attempt.objects.filter(pk=row.pk).update(
+        Attempt.objects.filter(pk=self._row.pk).update(
             outcome=outcome,
             error_code=code,
             served_model=known.model,
@@ -106,7 +115,7 @@ class Call:
             cost=self.cost,
             request_id=known.request_id,
         )
-        self._stream.outcome = Outcome(cost=known.cost)
+        self._row = None
 
     def __enter__(self) -> Self:
         return self
@@ -128,6 +137,16 @@ class Call:
             self._stream.learn(Outcome(cost=self._spent))
         return is_refused
 
+    def _hold(self, state: State) -> None:
+        """Keep a state until it is clear that this call answers."""
+        self._states.append(state)
+        if self.has_content:
+            self._keep_states()
+            return
+        self._held += len(dumps(clean_json(state.data)))
+        if self._held > MAX_HELD:
+            raise ProtocolError(f"more than {MAX_HELD} characters of state came before the first word")
+
     def _keep_states(self) -> None:
         for state in self._states:
             self._stream.keep(state, self.provider.label)
@@ -137,6 +156,8 @@ class Call:
         error = self.error or self._stream.error
         if error is not None:
             return Attempt.Outcome.FAILED, error.code
+        if self._is_finished:
+            return Attempt.Outcome.COMPLETE, ""
         message = self._stream.message
         status, code = message.status, message.error_code
         if self._stream.was_stopped:

@@ -15,6 +15,7 @@ from converse_stream.generation.call import Call
 from converse_stream.generation.plan import Plan
 from converse_stream.models import LIVE_STATUSES, Message
 from converse_stream.models.history import history
+from converse_stream.outcome import Outcome
 from converse_stream.prompts import PromptMessage
 from converse_stream.providers.base import Provider
 from converse_stream.writer import PrismStream
@@ -68,6 +69,8 @@ class Calls:
             if error.retry_after:
                 error.args = (f"{error} (it asks to wait {error.retry_after:.0f} s)",)
             raise error
+        # What the call has told, but for the price, is told of no other.
+        self._stream.outcome = Outcome(cost=self._stream.outcome.cost)
         level = logging.ERROR if error.code in _FOR_STAFF else logging.WARNING
         then = "asking again" if self._plan.provider is call.provider else f"asking {self._plan.provider.label}"
         logger.log(level, "message %s: %s failed: %s; %s in %.1f s", self._message.pk, label, error.code, then, pause)

@@ -75,32 +75,35 @@ class Generation:
 def _call(calls: Calls, stream: PrismStream) -> float | None:
     """Make the next call. Return the seconds to wait before another, None if it has answered."""
     call = calls.begin()
-    with call:
-        with closing(iterate(call.deltas, call.provider.disconnect)) as deltas:
-            for delta in deltas:
-                content = call.take(delta)
-                if content is not None:
-                    stream.write(content)
-        call.finish()
-    pause = calls.after(call)
-    if pause is not None:
-        calls.end()
-    return pause
+    try:
+        with call:
+            with closing(iterate(call.deltas, call.provider.disconnect)) as deltas:
+                for delta in deltas:
+                    content = call.take(delta)
+                    if content is not None:
+                        stream.write(content)
+            call.finish()
+    finally:
+        # Before the answer's ending: who has seen that looks at its attempts.
+        if call.is_over:
+            calls.end()
+    return calls.after(call)
 
 
 async def _acall(calls: Calls, stream: PrismStream) -> float | None:
     call = await run(calls.begin)
-    with call:
-        async with aclosing(call.deltas()) as deltas:
-            async for delta in deltas:
-                content = call.take(delta)
-                if content is not None:
-                    await stream.awrite(content)
-        call.finish()
-    pause = calls.after(call)
-    if pause is not None:
-        await run(calls.end)
-    return pause
+    try:
+        with call:
+            async with aclosing(call.deltas()) as deltas:
+                async for delta in deltas:
+                    content = call.take(delta)
+                    if content is not None:
+                        await stream.awrite(content)
+            call.finish()
+    finally:
+        if call.is_over:
+            await asyncio.shield(run(calls.end))
+    return calls.after(call)
 
 
 def _wait(stream: PrismStream, seconds: float) -> None:

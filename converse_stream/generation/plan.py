@@ -43,12 +43,13 @@ class Plan:
 
     def go_on(self, error: ProviderError) -> float | None:
         """Choose the next call. Return the seconds to wait before it, or None if there is none."""
-        pause = self._pause(error) if error.retryable else 0.0
+        pause = self._pause(error)
         is_in_time = self._waited + pause <= LONGEST_WAIT and time.monotonic() + pause < self._began + PATIENCE
         if is_in_time and self._try_again(error):
             self._waited += pause
             self._retries += 1
-            return pause
+            # With jitter, so that those who were refused together do not come back together.
+            return pause * (random.uniform(0.5, 1.0) if error.retry_after is None else random.uniform(1.0, 1.1))
         # What one provider's filter has refused is not carried to another, who might not look.
         if not self._others or isinstance(error, ContentFiltered):
             return None
@@ -63,7 +64,6 @@ class Plan:
         return error.retryable and self._retries < settings.RETRIES
 
     def _pause(self, error: ProviderError) -> float:
-        # With jitter, so that those who were refused together do not come back together.
-        if error.retry_after is not None:
-            return error.retry_after * random.uniform(1.0, 1.1)
-        return FIRST_PAUSE * float(2**self._retries) * random.uniform(0.5, 1.0)
+        if not error.retryable:
+            return 0.0
+        return FIRST_PAUSE * float(2**self._retries) if error.retry_after is None else error.retry_after

@@ -146,6 +146,12 @@ class Outbox:
             self._rows = batch.rows + self._rows
             self._waiting = batch.waiting + self._waiting
 
+    def reopen(self, batch: Batch) -> None:
+        """Take back what could not be committed, the ending too: the writer is told and may try again."""
+        with self.lock:
+            self.give_back(batch)
+            self._ending = None
+
     def committed(self, batch: Batch) -> None:
         """Note that a batch is in the database."""
         self.renewed = time.monotonic()
@@ -155,6 +161,7 @@ class Outbox:
             self._size -= batch.size
         if batch.ending is not None:
             self.ended_as = batch.ending["status"]
+            self.on_closed = None  # the recorder may outlive by far what it would have stopped
         _resolve(batch.waiting)
 
     def break_off(self, error: GenerationError, batch: Batch | None = None) -> None:
@@ -170,8 +177,7 @@ class Outbox:
             self.error = error
             self._ending = failure(error)
         logger.error("message %s failed: %s", self.message_id, error.code)
-        if self.on_closed:
-            self.on_closed()
+        self._tell()
 
     def close_as_lost(self, batch: Batch | None = None) -> None:
         """Note that somebody else ended the message: what is left here was never visible and is dropped."""
@@ -180,8 +186,12 @@ class Outbox:
             waiting = self._waiting + (batch.waiting if batch else [])
             self._rows, self._size, self._waiting, self._ending = [], 0, [], None
         _resolve(waiting)
-        if self.on_closed:
-            self.on_closed()
+        self._tell()
+
+    def _tell(self) -> None:
+        on_closed, self.on_closed = self.on_closed, None
+        if on_closed:
+            on_closed()
 
     def _check_open(self) -> None:
         if self.is_closed:
