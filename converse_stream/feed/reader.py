@@ -41,7 +41,7 @@ class Reader:
 
     def start(self) -> None:
         """Start the thread, if it does not run. Called under the feed's lock."""
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._last_leases = time.monotonic()
             self._thread = threading.Thread(target=self._run, name="converse-feed", daemon=True)
             self._thread.start()
