@@ -229,9 +229,9 @@ async def test_the_largest_frame_that_is_allowed_is_served(connect):
     assert await socket.hear() == {"type": "pong"}
 
 
-async def test_a_fault_of_ours_is_told_and_logged_and_keeps_the_socket(connect, conversation, settings, caplog):
-    message = await sync_to_async(answered)(conversation, "A secret.")
-    settings.CONVERSE_STREAM = {"PUBLIC_METADATA": 5}
+async def test_a_fault_of_ours_is_told_and_logged_and_keeps_the_socket(connect, conversation, caplog):
+    message = await conversation.aadd_assistant_message("A secret.")
+    await Message.objects.filter(pk=message.pk).aupdate(metadata=5)  # which no version of ours would write
     socket = await connect()
 
     await socket.say("follow", message)

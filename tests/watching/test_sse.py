@@ -18,7 +18,7 @@ VIEWS = ["/api/conversations/{}/events/", "/converse/conversations/{}/events/"]
 @pytest.fixture(autouse=True)
 def one_look(settings):
     """Let a response end after its first look."""
-    settings.CONVERSE_STREAM = {"SSE_MAX_SECONDS": 0, "SSE_HEARTBEAT": 0.05}
+    settings.CONVERSE_STREAM = {"SSE_MAX_SECONDS": 0.001, "SSE_HEARTBEAT": 0.05}
 
 
 @pytest.fixture(params=VIEWS, ids=["rest", "view"])
@@ -133,7 +133,7 @@ def test_head_and_post_watch_nothing(client, url):
 
 @pytest.mark.django_db(transaction=False)
 def test_in_a_test_case_a_response_shows_what_the_transaction_has_written(client, url, conversation, settings):
-    settings.CONVERSE_STREAM = {"RUNNER": "inline", "SSE_MAX_SECONDS": 0}
+    settings.CONVERSE_STREAM = {"RUNNER": "inline", "SSE_MAX_SECONDS": 0.001}
     conversation.ask("Hi", source=["Hel", "lo"])
 
     assert [kind for kind, _cursor, _data in events(client.get(url))] == ["conversation", "message", "message"]
