@@ -25,8 +25,20 @@ _TEXTS = {
     "response.reasoning_text.delta": "reasoning",
 }
 """The kind of item whose text an event continues."""
+_WHOLE_TEXTS = {
+    "response.output_text.done": ("response.output_text.delta", "text"),
+    "response.refusal.done": ("response.refusal.delta", "refusal"),
+    "response.reasoning_summary_text.done": ("response.reasoning_summary_text.delta", "text"),
+    "response.reasoning_text.done": ("response.reasoning_text.delta", "text"),
+}
+"""The event whose pieces one repeats, and where: it counts where no pieces came."""
 _ITEMS = frozenset(
-    {"response.output_item.added", "response.function_call_arguments.delta", "response.output_item.done"}
+    {
+        "response.output_item.added",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "response.output_item.done",
+    }
 )
 _ERRORS = frozenset({"error", "response.error"})
 _ENDINGS = frozenset({"completed", "incomplete", "failed", "cancelled"})
@@ -46,6 +58,10 @@ class ResponsesDecoder(EventStreamDecoder):
         self._calls = OutputCalls()
         self._streamed: set[str] = set()
         """The kinds of items of which text has come since the last of them that ended."""
+        self._said: set[str] = set()
+        """The kinds of items of which anything has come."""
+        self._in_pieces: set[str] = set()
+        """The events of which pieces have come since the last that repeats them."""
         self._thinking = ""
         self._refused = False
 
@@ -59,7 +75,10 @@ class ResponsesDecoder(EventStreamDecoder):
         if not isinstance(payload, dict):
             raise ProtocolError(f"an event of {len(event.data)} characters is no JSON object")
         if kind in _TEXTS:
+            self._in_pieces.add(kind)
             yield from self._piece(kind, text(payload.get("delta")))
+        elif kind in _WHOLE_TEXTS:
+            yield from self._repeated_text(kind, payload)
         elif kind in _ITEMS:
             self.begun = True
             yield from self._item(kind, payload)
@@ -75,11 +94,18 @@ class ResponsesDecoder(EventStreamDecoder):
     def _normalised(self, raw: str) -> str:
         return super()._normalised(raw if raw.lower() in self.finish_reasons else raw.partition(":")[0])
 
+    def _repeated_text(self, kind: str, payload: dict[str, Any]) -> Iterator[Delta]:
+        pieces, where = _WHOLE_TEXTS[kind]
+        if pieces not in self._in_pieces:
+            yield from self._piece(pieces, text(payload.get(where)))
+        self._in_pieces.discard(pieces)
+
     def _piece(self, kind: str, said: str) -> Iterator[Delta]:
         if not said:
             return
         self.begun = True
         self._streamed.add(_TEXTS[kind])
+        self._said.add(_TEXTS[kind])
         if _TEXTS[kind] == "message":
             self._refused = self._refused or kind == "response.refusal.delta"
             yield Text(said)
@@ -93,6 +119,8 @@ class ResponsesDecoder(EventStreamDecoder):
             self._calls.opened(payload)
         elif kind == "response.function_call_arguments.delta":
             self._calls.continued(payload)
+        elif kind == "response.function_call_arguments.done":
+            self._calls.told(payload)
         else:
             self._calls.closed(payload)
             yield from self._finished(mapping(payload.get("item")))
@@ -108,6 +136,7 @@ class ResponsesDecoder(EventStreamDecoder):
         if kind == "reasoning" and (item.get("encrypted_content") or item.get("content")) and is_shallow(item):
             yield from self._calls.kept(State("reasoning", item))
         self._streamed.discard(kind)
+        self._said.add(kind)
 
     def _content(self, item: dict[str, Any]) -> Iterator[Delta]:
         if item.get("type") == "reasoning":
@@ -129,13 +158,20 @@ class ResponsesDecoder(EventStreamDecoder):
         status = status if status in _ENDINGS else event
         if status == "failed":
             raise errors.from_event({"error": response.get("error") or {"message": "the answer failed"}})
-        if not self.begun:  # not streamed after all, whatever was asked for
-            for index, item in enumerate(items(response.get("output"))):
-                yield from self._item("response.output_item.done", {"output_index": index, "item": item})
+        yield from self._repeated(items(response.get("output")))
         self.usage = _usage(response.get("usage"))
         reason = name(at(response, "incomplete_details", "reason"), _LONGEST_REASON)
         raw = f"{status}:{reason}" if status == "incomplete" and reason else status
         yield from self._end(raw, self._calls.finished(self.served.request_id), refused=self._refused)
+
+    def _repeated(self, output: list[Any]) -> Iterator[Delta]:
+        """Yield what only the last event says: all of it where nothing was streamed, whatever was asked for."""
+        told = [mapping(item) for item in output]
+        said, more = frozenset(self._said), self._calls.missing(told)
+        for index, item in enumerate(told):
+            self._calls.repeated(item, index, opens=more)
+            if text(item.get("type")) not in said:
+                yield from self._finished(item)
 
 
 def _complaint(payload: object, data: str) -> object:

@@ -335,6 +335,95 @@ def test_a_tool_call_that_comes_whole_needs_no_pieces():
     assert only(deltas, ToolCall) == [ToolCall("c1", "f1", {"a": 1}, '{"a": 1}')]
 
 
+@pytest.mark.parametrize("kind", ["output_text", "refusal"])
+@pytest.mark.parametrize("closes", [True, False])
+def test_text_that_comes_only_with_its_end_is_said_once(kind, closes):
+    field = "text" if kind == "output_text" else "refusal"
+    content = {"type": kind, field: "Hello"}
+    told = event(f"{kind}.done", output_index=0, **{field: "Hello"})
+    closed = [item("done", 0, **message(content))] if closes else []
+
+    deltas, error = decode(stream(CREATED, told, *closed, ended(output=[message(content)])))
+
+    assert error is None
+    assert only(deltas, Text) == [Text("Hello")]
+
+
+@pytest.mark.parametrize("kind", ["reasoning_summary_text", "reasoning_text"])
+def test_thoughts_that_come_only_with_their_end_are_told_once(kind):
+    told = event(f"{kind}.done", output_index=0, text="Hm")
+
+    deltas, _ = decode(stream(CREATED, told, item("done", 0, **thoughts("Hm")), ended(output=[thoughts("Hm")])))
+
+    assert only(deltas, Reasoning) == [Reasoning("Hm")]
+
+
+def test_every_part_of_a_message_may_come_in_pieces_or_at_its_end():
+    ends = [
+        event("output_text.done", output_index=0, content_index=n, text=t) for n, t in enumerate(["ab", "cd", "ef"])
+    ]
+
+    deltas, _ = decode(stream(says("a"), says("b"), ends[0], ends[1], says("ef"), ends[2], ended()))
+
+    assert joined(deltas, Text) == "abcdef"
+
+
+def test_text_that_only_the_last_event_tells_is_said():
+    begins = item("added", 0, **message())
+
+    deltas, _ = decode(stream(CREATED, begins, ended(output=[message(output_text("Hello"))])))
+
+    assert joined(deltas, Text) == "Hello"
+
+
+FULL = '{"a":1}'
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [item("added", 0, **call(1)), event("function_call_arguments.done", output_index=0, arguments=FULL)],
+        [item("added", 0, **call(1, FULL))],
+        [item("added", 0, **call(1)), fragment("", output_index=0)],
+        [item("added", 0, **call(1))],
+        [
+            item("added", 0, **call(1, FULL)),
+            fragment(FULL[:3], output_index=0),
+            fragment(FULL[3:], output_index=0),
+            event("function_call_arguments.done", output_index=0, arguments=FULL),
+            item("done", 0, **call(1, FULL)),
+        ],
+        [event("function_call_arguments.done", output_index=0, arguments=FULL), item("done", 0, **call(1, FULL))],
+        [item("done", 0, **call(1))],
+        [CREATED, says("Hm", 1)],
+    ],
+    ids=["done", "added", "nothing", "last", "everywhere", "done-first", "closed-empty", "only-last"],
+)
+def test_arguments_are_found_and_counted_once_wherever_they_come(events):
+    deltas, error = decode(stream(*events, ended(output=[call(1, FULL)])))
+
+    assert error is None
+    assert only(deltas, ToolCall) == [ToolCall("c1", "f1", {"a": 1}, FULL)]
+
+
+def test_arguments_that_came_with_the_beginning_count_although_nothing_repeats_them():
+    deltas, _ = decode(stream(item("added", 0, **call(1, FULL)), item("added", 0, **call(2, "{}")), ended()))
+
+    assert only(deltas, ToolCall) == [ToolCall("c1", "f1", {"a": 1}, FULL), ToolCall("c2", "f2", {}, "{}")]
+
+
+def test_a_last_event_with_other_ids_makes_no_second_call():
+    deltas, _ = decode(stream(item("done", 0, **call(1, FULL)), ended(output=[{**call(1, FULL), "call_id": "other"}])))
+
+    assert [made.id for made in only(deltas, ToolCall)] == ["c1"]
+
+
+def test_promised_arguments_past_all_measure_are_refused():
+    _, error = decode(stream(*[item("added", number, **call(number, "x" * 1_000_000)) for number in range(5)]))
+
+    assert isinstance(error, ProtocolError)
+
+
 def test_parallel_calls_are_told_apart_by_index():
     events = [
         item("added", 0, **call(1)),
@@ -645,6 +734,8 @@ KINDS = [
     "response.output_item.added",
     "response.output_item.done",
     "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.output_text.done",
     "response.completed",
     "response.incomplete",
     "response.failed",
