@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -54,7 +54,12 @@ class Outcome:
         """Return this outcome with what `other` knows; None and empty values overwrite nothing."""
         if isinstance(other, Finish):
             other = Outcome(finish_reason=other.reason, finish_reason_raw=other.raw)
-        sound = {name: _sound(name, value) for name, value in asdict(other).items()}
+        told = asdict(other)
+        if isinstance(other, Outcome):
+            told["finish_reason"] = normal_reason(other.finish_reason)
+            if told["finish_reason"] != other.finish_reason:
+                told["finish_reason_raw"] = other.finish_reason_raw or other.finish_reason
+        sound = {name: _sound(name, value) for name, value in told.items()}
         return replace(self, **{name: value for name, value in sound.items() if value not in (None, "")})
 
     def columns(self) -> dict[str, Any]:
@@ -63,6 +68,8 @@ class Outcome:
 
 
 _LENGTHS = {"model": 200, "request_id": 200, "finish_reason": 16, "finish_reason_raw": 100}
+_CALLS = frozenset({"function_call", "custom_tool_call", "tool_use"})
+"""The types of what calls a tool in an answer of OpenAI's Responses or of Anthropic."""
 _KINDS: Mapping[str, type] = {"cost": Decimal, "streamed": bool}
 _LARGEST_COUNT = 2**31 - 1
 
@@ -83,20 +90,21 @@ def read_outcome(response: object) -> Outcome:
         return Outcome()
     if isinstance(response, Outcome):
         return response
-    choice = _first(_get(response, "choices"))
-    raw = _text(_get(choice, "finish_reason") or _get(response, "finish_reason", "stop_reason"))
+    raw = _raw_reason(response)
     usage = read_usage(_get(response, "usage") or (response if isinstance(response, Mapping) else None))
     return Outcome(
         model=_text(_get(response, "model")),
-        request_id=_text(_get(response, "request_id", "provider_request_id", "id")),
-        finish_reason=normal_reason(raw),
+        request_id=_text(_get(response, "request_id", "provider_request_id", "_request_id", "id")),
+        finish_reason=_meant(normal_reason(raw), response),
         finish_reason_raw=raw,
     ).updated(usage)
 
 
-def normal_reason(raw: str) -> str:
+def normal_reason(raw: object) -> str:
     """Return our finish reason for a provider's; `stop` for one nobody knows, as the answer did end."""
-    return FINISH_REASONS.get(raw.lower(), "stop") if raw else ""
+    word = _text(raw).lower()
+    known = FINISH_REASONS.get(word) or FINISH_REASONS.get(word.partition(":")[0])
+    return known or ("stop" if word else "")
 
 
 def read_usage(usage: object) -> Usage:
@@ -105,12 +113,49 @@ def read_usage(usage: object) -> Usage:
         return usage
     details = _get(usage, "prompt_tokens_details", "input_tokens_details")
     output_details = _get(usage, "completion_tokens_details", "output_tokens_details")
+    cached = _get(usage, "cached_tokens", "cache_read_input_tokens")
+    reasoning = _get(usage, "reasoning_tokens")
     return Usage(
-        input_tokens=_get(usage, "input_tokens", "prompt_tokens"),
+        input_tokens=_whole_prompt(usage),
         output_tokens=_get(usage, "output_tokens", "completion_tokens"),
-        cached_tokens=_get(usage, "cached_tokens", "cache_read_input_tokens") or _get(details, "cached_tokens"),
-        reasoning_tokens=_get(usage, "reasoning_tokens") or _get(output_details, "reasoning_tokens"),
+        cached_tokens=_get(details, "cached_tokens") if cached is None else cached,
+        reasoning_tokens=_get(output_details, "reasoning_tokens", "thinking_tokens")
+        if reasoning is None
+        else reasoning,
     )
+
+
+def _whole_prompt(usage: object) -> int | None:
+    whole = _get(usage, "prompt_tokens")
+    count: int | None = _sound("input_tokens", _get(usage, "input_tokens") if whole is None else whole)
+    if whole is not None or count is None:
+        return count
+    # Anthropic counts what it read from or wrote to the cache beside the rest of the prompt.
+    beside = (_get(usage, name) for name in ("cache_read_input_tokens", "cache_creation_input_tokens"))
+    return count + sum(_sound("input_tokens", tokens) or 0 for tokens in beside)
+
+
+def _raw_reason(response: object) -> str:
+    """Return the word for the ending: of OpenAI's Responses, as `status` or `status:reason`."""
+    choice = _first(_get(response, "choices"))
+    word = _text(_get(choice, "finish_reason")) or _text(_get(response, "finish_reason", "stop_reason"))
+    if word or not isinstance(_get(response, "output"), list | tuple):
+        return word
+    status, why = _text(_get(response, "status")), _text(_get(_get(response, "incomplete_details"), "reason"))
+    return f"{status}:{why}" if status == "incomplete" and why else status
+
+
+def _meant(reason: str, response: object) -> str:
+    """Return the finish reason, which for a stop lies in what the answer holds: a tool call, or a refusal."""
+    if reason != "stop":
+        return reason
+    message = _get(_first(_get(response, "choices")), "message")
+    items = [*_items(_get(response, "output")), *_items(_get(response, "content"))]
+    kinds = {_text(_get(item, "type")) for item in items}
+    if _CALLS & kinds or _items(_get(message, "tool_calls")):
+        return "tool_calls"
+    parts = {_text(_get(part, "type")) for item in items for part in _items(_get(item, "content"))}
+    return "content_filter" if "refusal" in parts or _text(_get(message, "refusal")) else reason
 
 
 def _get(owner: object, *names: str) -> Any:
@@ -121,8 +166,12 @@ def _get(owner: object, *names: str) -> Any:
     return None
 
 
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
 def _first(items: Any) -> Any:
-    return items[0] if isinstance(items, list | tuple) and items else None
+    return next(iter(_items(items)), None)
 
 
 def _text(value: Any) -> str:
