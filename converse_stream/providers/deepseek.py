@@ -46,6 +46,7 @@ class DeepSeekChat(Chat):
     """Chat Completions. Once tools are in play, every answer has to carry its thoughts, or the request is refused."""
 
     decoder = DeepSeekDecoder
+    reasoning_options = frozenset({"reasoning_effort", "thinking"})
 
     def reasoning(self, wanted: bool | str | Mapping[str, Any], model: str) -> dict[str, Any]:
         """Return how a model is asked to think."""

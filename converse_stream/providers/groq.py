@@ -31,11 +31,15 @@ class GroqChat(Chat):
     """Chat Completions, with thinking apart from the text."""
 
     decoder = GroqDecoder
+    reasoning_options = frozenset({"reasoning_effort", "reasoning_format", "include_reasoning"})
 
     def reasoning(self, wanted: bool | str | Mapping[str, Any], model: str) -> dict[str, Any]:
         """Return how a model is asked to think, and for its thoughts in a field of their own, not in the text."""
         if isinstance(wanted, Mapping):
-            return dict(wanted)
+            asked = super().reasoning(wanted, model)
+            # Of the two switches it takes one: the caller's.
+            other = {"include_reasoning": "reasoning_format", "reasoning_format": "include_reasoning"}
+            return {name: value for name, value in asked.items() if name in wanted or other.get(name) not in wanted}
         # gpt-oss knows another switch than the others, which refuse this one.
         is_oss = "gpt-oss" in model
         if not wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from converse_stream.events import Delta
 from converse_stream.exceptions import AuthenticationFailed, BadRequest, InvalidOptions, ProviderError
 from converse_stream.prompts import Prompt
-from converse_stream.providers import client, errors, keys
+from converse_stream.providers import client, errors, keys, reasoning
 from converse_stream.providers import options as known
 from converse_stream.providers.base import Provider
 from converse_stream.providers.codecs import Codec
@@ -19,12 +20,15 @@ from converse_stream.providers.deadlines import Timeouts
 
 _NOT_A_STREAM = frozenset({"application/json", "text/html"})
 _NOT_AN_ANSWER = frozenset({"text/html"})
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110, section 5.6.2
 
 
 class HTTPProvider(Provider):
     """A provider behind HTTP. A subclass names its address, where its key comes from, and the formats it speaks."""
 
     config_keys = frozenset({"api", "api_key", "base_url", "headers", "timeouts"})
+    header_keys: ClassVar[Mapping[str, str]] = {}
+    """The headers that keys of the config stand for."""
     base_url: ClassVar[str] = ""
     """The address when the config names none."""
     key_environment: ClassVar[str] = ""
@@ -48,6 +52,11 @@ class HTTPProvider(Provider):
         self._headers = checked_headers(self.config.get("headers") or {})
         self._timeouts = Timeouts.read(self.config.get("timeouts") or {})
         self._codec(self.config)  # raises for an unknown one
+        key = self.config.get("api_key")
+        if not (key is None or isinstance(key, str) or callable(key)):
+            raise ValueError("api_key must be a text or a callable")
+        named = {header: self.config.get(key) for key, header in self.header_keys.items()}
+        self._named = checked_headers({header: value for header, value in named.items() if value})
 
     @property
     def is_own_server(self) -> bool:
@@ -101,7 +110,9 @@ class HTTPProvider(Provider):
     def check(self, options: Mapping[str, Any]) -> None:
         """Raise InvalidOptions for options that cannot be asked for."""
         by_api = {api: codec.options for api, codec in self.apis.items()}
-        known.check(options, self._codec(options).options | known.OF_THE_CALL, self.name, by_api=by_api)
+        codec = self._codec(options)
+        known.check(options, codec.options | known.OF_THE_CALL, self.name, by_api=by_api)
+        reasoning.check(options.get("reasoning"), codec.reasoning_options, self.name)
 
     async def key(self) -> keys.Secret:
         """Return the API key. Raise AuthenticationFailed where one is needed and there is none."""
@@ -116,7 +127,7 @@ class HTTPProvider(Provider):
 
     def headers(self, key: keys.Secret) -> dict[str, keys.Secret]:
         """Return the request's headers: the config's, and the key's."""
-        return {**self._headers, **(self.authorization(key) if key else {})}
+        return {**self._headers, **(self.authorization(key) if key else {}), **self._named}
 
     def authorization(self, key: keys.Secret) -> dict[str, keys.Secret]:
         """Return the header that carries the key."""
@@ -136,8 +147,8 @@ class HTTPProvider(Provider):
 
     def _codec(self, named: Mapping[str, Any]) -> Codec:
         api = named.get("api") or self.config.get("api") or self.default_api()
-        if api not in self.apis:
-            raise InvalidOptions(f"the provider {self.name!r} has no api {api!r}; it speaks {', '.join(self.apis)}")
+        if not isinstance(api, str) or api not in self.apis:
+            raise InvalidOptions(f"the provider {self.name!r} has no api {api!r:.60}; it speaks {', '.join(self.apis)}")
         return self.apis[api](self._base_url)
 
     async def _check(self, reply: client.Reply, *, stream: bool) -> None:
@@ -172,6 +183,8 @@ def checked_headers(headers: object) -> dict[str, keys.Secret]:
     if not isinstance(headers, Mapping):
         raise ValueError("headers must be a mapping of names to values")
     for name, value in headers.items():
+        if not (isinstance(name, str) and _HEADER.fullmatch(name)):
+            raise ValueError(f"{name!r} is no name of a header")
         if not (isinstance(value, str) and value.isascii() and value.isprintable()):
             raise ValueError(f"the header {name!r} must be printable ASCII text")
-    return {str(name).lower(): keys.Secret(value) for name, value in headers.items()}
+    return {name.lower(): keys.Secret(value) for name, value in headers.items()}

@@ -24,6 +24,7 @@ class MistralChat(Chat):
 
     include_usage = False
     option_names = {"seed": "random_seed"}
+    reasoning_options = frozenset({"reasoning_effort", "prompt_mode"})
 
     def messages(self, prompt: Prompt) -> list[dict[str, Any]]:
         """Return the messages of a prompt."""

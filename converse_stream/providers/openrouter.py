@@ -11,14 +11,13 @@ from typing import Any
 
 from converse_stream.events import Delta, State, Text, dumps
 from converse_stream.exceptions import ProtocolError
-from converse_stream.providers import keys
 from converse_stream.providers.catalogue import CATALOGUE
 from converse_stream.providers.codecs.chat import Chat, ChatDecoder
 from converse_stream.providers.codecs.chat_request import Step
 from converse_stream.providers.codecs.parts import address
 from converse_stream.providers.codecs.responses import Responses
 from converse_stream.providers.codecs.values import is_shallow, items, text
-from converse_stream.providers.http import HTTPProvider, checked_headers
+from converse_stream.providers.http import HTTPProvider
 
 MAX_CHARS = 4 * 1024 * 1024
 """How long the reasoning details of an answer may be together."""
@@ -102,6 +101,7 @@ class OpenRouterChat(Chat):
     """Chat Completions, with one way to ask for reasoning whoever answers."""
 
     decoder = OpenRouterDecoder
+    reasoning_options = None
 
     def reasoning(self, wanted: bool | str | Mapping[str, Any], model: str) -> dict[str, Any]:
         """Return how a model is asked to think; a mapping is the value of `reasoning`."""
@@ -130,12 +130,8 @@ class OpenRouter(HTTPProvider):
     """OpenRouter. `referer` and `title` of the config tell it which site asks."""
 
     config_keys = HTTPProvider.config_keys | {"referer", "title"}
+    header_keys = {"referer": "http-referer", "title": "x-title"}
     base_url = CATALOGUE["openrouter"].base_url
     key_environment = CATALOGUE["openrouter"].key_environment
     default_model = CATALOGUE["openrouter"].default_model
     apis = {"chat": OpenRouterChat, "responses": Responses}
-
-    def headers(self, key: keys.Secret) -> dict[str, keys.Secret]:
-        """Return the request's headers, with the site that asks."""
-        named = {"http-referer": self.config.get("referer"), "x-title": self.config.get("title")}
-        return super().headers(key) | checked_headers({name: value for name, value in named.items() if value})

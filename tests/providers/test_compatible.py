@@ -5,7 +5,7 @@ import json
 import pytest
 
 from converse_stream.events import Finish, Reasoning, State, Text, ToolCall
-from converse_stream.exceptions import BadRequest, ProtocolError, RateLimited
+from converse_stream.exceptions import BadRequest, InvalidOptions, ProtocolError, RateLimited
 from converse_stream.prompts import Prompt, PromptMessage
 from converse_stream.providers.catalogue import CATALOGUE, context_size
 from converse_stream.providers.deepseek import OWN, DeepSeek, DeepSeekDecoder
@@ -297,10 +297,53 @@ def test_openrouter_details_that_are_none_or_nested_without_measure_are_left_out
         (False, {"enabled": False}),
         ("high", {"effort": "high"}),
         ({"max_tokens": 2000}, {"max_tokens": 2000}),
+        ({"effort": "low", "exclude": True}, {"effort": "low", "exclude": True}),
     ],
 )
 def test_openrouter_has_one_field_for_reasoning(wanted, sent):
     assert body(OpenRouter, reasoning=wanted)["reasoning"] == sent
+
+
+OWN_FIELDS = {
+    "openai": ({}, {"summary": "auto"}),
+    "xai": ({}, {"thinking": True}),
+    "groq": ({"include_reasoning": False}, {"summary": "auto"}),
+    "mistral": ({"prompt_mode": "reasoning"}, {"thinking": True}),
+    "deepseek": ({"thinking": {"type": "enabled"}}, {"include_reasoning": True}),
+}
+
+
+@pytest.mark.parametrize("name", OWN_FIELDS)
+def test_a_mapping_for_reasoning_says_the_effort_and_more_in_the_words_of_the_server(name):
+    kind, (own, _) = type(provider(name)), OWN_FIELDS[name]
+    plain, asked = body(kind, reasoning="low"), body(kind, reasoning={"effort": "low", **own})
+
+    assert body(kind, reasoning={"effort": "low"}) == plain
+    assert asked == plain | own
+    assert "effort" not in asked
+
+
+@pytest.mark.parametrize("name", OWN_FIELDS)
+def test_what_a_server_would_not_understand_of_reasoning_is_refused_by_name(name):
+    _, foreign = OWN_FIELDS[name]
+
+    with pytest.raises(InvalidOptions, match=f"takes no '{next(iter(foreign))}' in 'reasoning', only 'effort'"):
+        provider(name).check({"reasoning": {"effort": "low", **foreign}, "api": "chat"})
+
+
+def test_ollama_takes_an_effort_and_no_more():
+    ollama = provider("ollama:m1")
+
+    assert ollama.request(ollama.prompt(HI, {"reasoning": {"effort": "low"}}))[1]["think"] == "low"
+    with pytest.raises(InvalidOptions, match="'summary'"):
+        ollama.check({"reasoning": {"summary": "auto"}})
+
+
+def test_groq_is_given_one_switch_for_thoughts():
+    request = body(Groq, reasoning={"effort": "low", "reasoning_format": "raw"})
+
+    assert request["reasoning_format"] == "raw"
+    assert "include_reasoning" not in request
 
 
 async def test_openrouter_is_told_which_site_asks():

@@ -475,7 +475,17 @@ async def test_a_whole_answer_that_is_none_is_an_error(body, error):
         await answer(openai(server.url), stream=False)
 
 
-@pytest.mark.parametrize("options", [{"temprature": 1}, {"temperature": "hot"}, {"extra": "x"}, {"api": "soap"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temprature": 1},
+        {"temperature": "hot"},
+        {"extra": "x"},
+        {"api": "soap"},
+        {"reasoning": {"summary": "auto"}},
+        {"reasoning": {"effort": 7}},
+    ],
+)
 async def test_options_that_cannot_be_asked_for_are_refused_before_the_request(options):
     with ReplayServer(HELLO) as server, pytest.raises(BadRequest):
         await answer(openai(server.url), **options)

@@ -158,6 +158,8 @@ class Codec(ABC):
     decoder: ClassVar[type[Decoder]]
     options: ClassVar[frozenset[str]]
     """The options it can ask for, of those in providers.options."""
+    reasoning_options: ClassVar[frozenset[str] | None] = None
+    """What `reasoning` as a mapping may hold besides `effort`; None where the server has an object for it."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url

@@ -14,6 +14,7 @@ from converse_stream.prompts import Prompt, PromptMessage
 from converse_stream.providers.codecs.base import Codec
 from converse_stream.providers.codecs.parts import address, arguments_json, merged, result_text
 from converse_stream.providers.options import COMMON, SAMPLING
+from converse_stream.providers.reasoning import effort_apart
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class ChatRequest(Codec):
     """How Chat Completions asks: only for what the caller set. Where a server differs, a subclass says how."""
 
     options = SAMPLING | COMMON
+    reasoning_options: ClassVar[frozenset[str] | None] = frozenset({"reasoning_effort"})
     option_names: ClassVar[Mapping[str, str]] = {}
     """The server's names for options, where they are others than ours."""
     include_usage: ClassVar[bool] = True
@@ -84,9 +86,10 @@ class ChatRequest(Codec):
         return {self.option_names.get(name, name): value}
 
     def reasoning(self, wanted: bool | str | Mapping[str, Any], model: str) -> dict[str, Any]:
-        """Return how a model is asked to think: an effort, whether at all, or a mapping that is sent as it is."""
+        """Return how a model is asked to think: an effort, whether at all, or a mapping of both and further fields."""
         if isinstance(wanted, Mapping):
-            return dict(wanted)
+            effort, further = effort_apart(wanted)
+            return ({} if effort is None else self.reasoning(effort, model)) | further
         if isinstance(wanted, str):
             return {"reasoning_effort": wanted}
         return {} if wanted else {"reasoning_effort": "none"}

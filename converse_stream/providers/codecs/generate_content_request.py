@@ -17,6 +17,7 @@ from converse_stream.providers.codecs.base import Codec
 from converse_stream.providers.codecs.parts import data_of, merged
 from converse_stream.providers.codecs.trail import blobs, unrolled
 from converse_stream.providers.options import COMMON, SAMPLING
+from converse_stream.providers.reasoning import effort_apart
 
 Part = dict[str, Any]
 
@@ -75,7 +76,8 @@ def _option(name: str, value: Any) -> dict[str, Any]:
 def _reasoning(wanted: bool | str | Mapping[str, Any]) -> dict[str, Any]:
     """Return how a model is asked to think: as much as it likes, at a level, as little as it can, or as told."""
     if isinstance(wanted, Mapping):
-        return dict(wanted)
+        effort, further = effort_apart(wanted)
+        return ({} if effort is None else _reasoning(effort)) | further
     if wanted in (False, "none"):
         return {"thinkingLevel": "minimal"}
     return {"includeThoughts": True, **({"thinkingLevel": wanted} if isinstance(wanted, str) else {})}

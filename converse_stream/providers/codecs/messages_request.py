@@ -18,6 +18,7 @@ from converse_stream.providers.codecs.documents import content_block
 from converse_stream.providers.codecs.parts import merged, result_text
 from converse_stream.providers.codecs.trail import blobs, kept_blob, unrolled
 from converse_stream.providers.options import COMMON
+from converse_stream.providers.reasoning import effort_apart
 
 Block = dict[str, Any]
 
@@ -70,7 +71,8 @@ def _reasoning(wanted: bool | str | Mapping[str, Any]) -> dict[str, Any]:
     Newer models tell their thoughts only when they are asked to.
     """
     if isinstance(wanted, Mapping):
-        return {"thinking": dict(wanted)}
+        effort, thinking = effort_apart(wanted)
+        return ({} if effort is None else _reasoning(effort)) | ({"thinking": thinking} if thinking else {})
     if wanted in (False, "none"):
         return {"thinking": {"type": "disabled"}}
     asked: dict[str, Any] = {"thinking": {"type": "adaptive", "display": "summarized"}}

@@ -14,12 +14,14 @@ from converse_stream.providers.codecs.base import Codec
 from converse_stream.providers.codecs.chat_request import Step, steps
 from converse_stream.providers.codecs.parts import merged, result_text
 from converse_stream.providers.options import COMMON, SAMPLING
+from converse_stream.providers.reasoning import effort_apart
 
 
 class OllamaRequest(Codec):
     """How Ollama is asked in its own format: only for what the caller set."""
 
     options = SAMPLING | COMMON - {"tool_choice"}
+    reasoning_options = frozenset({"think"})
 
     def path(self, prompt: Prompt, *, stream: bool) -> str:
         """Return the one path there is."""
@@ -49,10 +51,17 @@ def _option(name: str, value: Any) -> dict[str, Any]:
         case "schema":
             return {"format": value.get("schema", value)}
         case "reasoning":
-            return dict(value) if isinstance(value, Mapping) else {"think": value}
+            return _reasoning(value)
         case "extra":
             return {}
     return {"options": {name: value}}
+
+
+def _reasoning(wanted: bool | str | Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(wanted, Mapping):
+        return {"think": wanted}
+    effort, further = effort_apart(wanted)
+    return ({} if effort is None else {"think": effort}) | further
 
 
 def _message(message: PromptMessage) -> Iterator[dict[str, Any]]:

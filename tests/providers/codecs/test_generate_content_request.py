@@ -93,6 +93,8 @@ def test_options_are_sent_under_the_names_they_have_here():
         (False, {"thinkingLevel": "minimal"}),
         ("none", {"thinkingLevel": "minimal"}),
         ({"thinkingBudget": 0}, {"thinkingBudget": 0}),
+        ({"effort": "low"}, {"includeThoughts": True, "thinkingLevel": "low"}),
+        ({"effort": "low", "includeThoughts": False}, {"includeThoughts": False, "thinkingLevel": "low"}),
     ],
 )
 def test_reasoning_is_a_thinking_config(reasoning, wanted):

@@ -78,6 +78,14 @@ def test_what_anthropic_cannot_take_is_not_in_its_options():
         (False, {"thinking": {"type": "disabled"}}),
         ("none", {"thinking": {"type": "disabled"}}),
         ({"type": "enabled", "budget_tokens": 2000}, {"thinking": {"type": "enabled", "budget_tokens": 2000}}),
+        (
+            {"effort": "low"},
+            {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "low"}},
+        ),
+        (
+            {"effort": "low", "type": "adaptive"},
+            {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
+        ),
     ],
 )
 def test_reasoning_is_thinking_and_effort(reasoning, wanted):

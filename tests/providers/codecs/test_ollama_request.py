@@ -78,8 +78,12 @@ def test_reasoning_is_whether_or_how_hard_to_think(wanted):
     assert body(reasoning=wanted)["think"] == wanted
 
 
-def test_a_mapping_for_reasoning_is_sent_as_it_is():
-    assert body(reasoning={"think": "max"})["think"] == "max"
+@pytest.mark.parametrize("wanted", [{"think": "max"}, {"effort": "max"}])
+def test_reasoning_may_be_a_mapping(wanted):
+    request = body(reasoning=wanted)
+
+    assert request["think"] == "max"
+    assert "effort" not in request
 
 
 @pytest.mark.parametrize("schema", [{"type": "object"}, {"name": "fjord", "schema": {"type": "object"}}])
