@@ -1,9 +1,12 @@
+import asyncio
 import logging
 from decimal import Decimal
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from converse_stream.events import Usage
 from converse_stream.exceptions import OutputLimit, RateLimited, ReservedMetadata, StreamClosed
 from converse_stream.models import Chunk, Conversation, Message, Status
 from converse_stream.models.figures import RESERVED
@@ -82,10 +85,44 @@ def test_writing_after_the_end_raises(conversation: Conversation) -> None:
     for write in (stream.append, stream.reasoning, stream.fail):
         with pytest.raises(StreamClosed):
             write("y")
-    for end in (stream.complete, stream.cancel):
+    for close in (stream.complete, stream.cancel, stream.flush, stream.__enter__):
         with pytest.raises(StreamClosed):
-            end()
+            close()
     assert stored(stream).content == "x"
+
+
+async def test_writing_after_the_end_raises_in_async_code(conversation: Conversation) -> None:
+    async with conversation.astart_stream() as stream:
+        await stream.aappend("x")
+
+    for write in (stream.aappend, stream.areasoning, stream.afail):
+        with pytest.raises(StreamClosed):
+            await write("y")
+    for close in (stream.acomplete, stream.acancel, stream.aflush, stream.__aenter__):
+        with pytest.raises(StreamClosed):
+            await close()
+
+
+def test_an_ending_after_the_end_is_not_logged(conversation: Conversation, caplog) -> None:
+    stream = conversation.start_stream()
+    stream.complete()
+
+    with pytest.raises(StreamClosed):
+        stream.fail("no")
+
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("content", ["text", {"type": "text", "text": "x"}, Usage(1), None])
+def test_only_content_is_written_as_content(conversation: Conversation, content: Any) -> None:
+    stream = conversation.start_stream()
+
+    with pytest.raises(TypeError, match=r"Text, Reasoning, ToolCall.*append"):
+        stream.write(content)
+    with pytest.raises(TypeError, match=r"Text, Reasoning, ToolCall.*append"):
+        asyncio.run(stream.awrite(content))
+
+    assert stream.complete().parts == []
 
 
 def test_an_exception_fails_the_message_keeps_the_text_and_is_raised(conversation: Conversation, caplog) -> None:
@@ -139,6 +176,18 @@ def test_a_stop_from_elsewhere_ends_the_block_quietly_and_leaves_the_figures(con
     assert message.metadata["chunks"] == message.delta_count
 
 
+def test_a_stop_before_the_block_ends_it_quietly_too(conversation: Conversation) -> None:
+    stream = conversation.start_stream()
+    Message.objects.get(pk=stream.message.pk).cancel()
+    with pytest.raises(StreamClosed):
+        stream.data("mark", 1)
+
+    with stream:
+        stream.append("never seen")
+
+    assert stored(stream).status == Status.CANCELLED
+
+
 def test_only_the_output_limit_is_kept(conversation: Conversation, settings) -> None:
     settings.CONVERSE_STREAM = {"MAX_OUTPUT_CHARS": 100}
 
@@ -164,7 +213,7 @@ ANTHROPIC_SHAPED = SimpleNamespace(
     id="msg_1",
     model="claude-x",
     stop_reason="max_tokens",
-    usage=SimpleNamespace(input_tokens=25, output_tokens=15, cache_read_input_tokens=5),
+    usage=SimpleNamespace(input_tokens=20, output_tokens=15, cache_read_input_tokens=5),
 )
 MAPPING = {
     "id": "r1",

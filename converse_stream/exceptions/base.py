@@ -118,7 +118,7 @@ class NotStarted(ConverseError):
 
 
 class DatabaseHeld(ConverseError):
-    """On SQLite a transaction of the caller keeps everybody else from writing what it waits for."""
+    """A transaction keeps what is waited for from being written: on SQLite the caller's, else another thread's."""
 
     code = "held"
     public = _("Something went wrong.")

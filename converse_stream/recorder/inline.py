@@ -6,9 +6,10 @@ import asyncio
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 
-from django.db import connections, router, transaction
+from django.db import Error, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from converse_stream.conf import settings
@@ -24,7 +25,7 @@ PAUSE = 0.05
 
 
 class InlineRecorder:
-    """One message's recorder. Its database errors reach the writer, who may try again.
+    """One message's recorder. Its database errors reach whoever waits for a commit, and may try again.
 
     What is opened in a transaction can be seen and committed on that connection only, until the transaction is over.
     """
@@ -63,7 +64,9 @@ class InlineRecorder:
         """Commit now and then. In a running event loop only `flush` commits, from a thread."""
         is_due = time.monotonic() - self._last_commit > settings.FLUSH_INTERVAL and not _in_event_loop()
         if is_due and self.may_commit and not self._connection.needs_rollback:
-            self._write(outbox)
+            with suppress(Error):  # the text is kept, and what waits for its commit is told
+                self._write(outbox)
+            self._last_commit = time.monotonic()
 
     def flush(self, outbox: Outbox) -> Future[None]:
         """Commit all that the outbox holds; on another connection than the message's leave it for that one."""
@@ -73,12 +76,12 @@ class InlineRecorder:
             return done
         future = outbox.flushed()
         self._write(outbox)
+        self._last_commit = time.monotonic()
         return future
 
     def _write(self, outbox: Outbox) -> None:
         while outbox.is_dirty and not outbox.lost and not self._commit(outbox):
             time.sleep(PAUSE)  # somebody else's transaction holds the row
-        self._last_commit = time.monotonic()
 
     def _commit(self, outbox: Outbox) -> bool:
         """Commit what there is, in order whatever the threads. Return whether it is done."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from asgiref.sync import sync_to_async
+from django.db import Error
 
 from converse_stream.database import run
-from converse_stream.events import KIND_OF, Content, Data, Reasoning, Text, ToolCall, ToolResult, to_part
-from converse_stream.exceptions import StreamClosed
+from converse_stream.events import KIND_OF, Content, Data, Reasoning, Text, ToolCall, ToolResult
+from converse_stream.exceptions import ConverseError, StreamClosed
 from converse_stream.models import Message
 from converse_stream.recorder import InlineRecorder
 from converse_stream.writer.base import BaseStream
@@ -27,6 +30,13 @@ class AsyncStream(BaseStream):
 
     @abstractmethod
     def _write_text(self, kind: str, text: str) -> Self: ...
+
+    @abstractmethod
+    def flush(self) -> Self:
+        """Commit from sync code."""
+
+    @abstractmethod
+    def _end(self, fields: Callable[[], Mapping[str, Any]]) -> Message: ...
 
     @abstractmethod
     def _finish(self, fields: Mapping[str, Any]) -> Message: ...
@@ -52,12 +62,12 @@ class AsyncStream(BaseStream):
         return await self.awrite(Data(name, value))
 
     async def awrite(self, content: Content) -> Self:
-        """Write a content delta."""
+        """Write as `write` does."""
         if isinstance(content, Text | Reasoning):
             return await self._awrite_text(KIND_OF[type(content)], content.text)
         if isinstance(self._recorder, InlineRecorder):
             return await sync_to_async(self.write)(content)
-        part = to_part(content)
+        part = self._part(content)
         self._outbox.part(part["type"], part)
         await self._aflush()
         return self
@@ -65,14 +75,17 @@ class AsyncStream(BaseStream):
     async def _awrite_text(self, kind: str, text: str) -> Self:
         if isinstance(self._recorder, InlineRecorder):
             return await sync_to_async(self._write_text)(kind, text)
-        self._outbox.text(kind, text)
-        self._recorder.note(self._outbox)
         if self._outbox.is_full:
             await self._aflush()
+        self._outbox.text(kind, text)
+        self._recorder.note(self._outbox)
         return self
 
     async def aflush(self) -> Self:
         """Commit as `flush` does."""
+        if isinstance(self._recorder, InlineRecorder):
+            return await sync_to_async(self.flush)()
+        self._check_open()
         await self._aflush()
         return self
 
@@ -80,31 +93,39 @@ class AsyncStream(BaseStream):
         self, response: object = None, *, usage: object = None, finish_reason: str | None = None, **metadata: Any
     ) -> Message:
         """End as `complete` does."""
-        return await self._afinish(self._completion(response, usage, finish_reason, metadata))
+        return await self._aend(partial(self._completion, response, usage, finish_reason, metadata))
 
     async def afail(self, error: BaseException | str, **metadata: Any) -> Message:
         """End as `fail` does."""
-        return await self._afinish(self._failure(error, metadata))
+        return await self._aend(partial(self._failure, error, metadata))
 
     async def acancel(self) -> Message:
         """End as `cancel` does."""
-        return await self._afinish(self._cancellation())
+        return await self._aend(self._cancellation)
 
     async def __aenter__(self) -> Self:
+        self._enter()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        fields = self._leave(error)
         try:
-            fields = self._leave(error)
-            if fields is not None:
-                await self._afinish(fields)
-        except StreamClosed:
-            pass  # somebody else was quicker
-        if self.was_stopped:
-            await asyncio.shield(run(self._settle))  # whoever stopped it may cancel this task more than once
-        return isinstance(error, StreamClosed) and self.was_stopped
+            with suppress(StreamClosed):  # somebody else was quicker
+                if fields is not None:
+                    await self._afinish(fields)
+            if self.was_stopped:
+                await asyncio.shield(run(self._settle))  # whoever stopped it may cancel this task more than once
+        except (Error, ConverseError) as trouble:
+            self._leave_without(trouble, error, fields)
+        return self._is_quiet(error)
+
+    async def _aend(self, fields: Callable[[], Mapping[str, Any]]) -> Message:
+        if isinstance(self._recorder, InlineRecorder):
+            return await sync_to_async(self._end)(fields)
+        self._check_open()
+        return await self._afinish(fields())
 
     async def _afinish(self, fields: Mapping[str, Any]) -> Message:
         if isinstance(self._recorder, InlineRecorder):

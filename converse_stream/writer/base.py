@@ -10,11 +10,11 @@ from typing import Any
 
 from django.db import connections, router
 
-from converse_stream.events import Finish, Served, State, Usage
+from converse_stream.events import Data, Finish, Served, State, ToolCall, ToolResult, Usage, to_part
 from converse_stream.exceptions import DatabaseHeld, GenerationError, Shutdown, StreamClosed
 from converse_stream.models import Message, Status
 from converse_stream.models.opening import check_metadata
-from converse_stream.outcome import Outcome, normal_reason, read_outcome, read_usage
+from converse_stream.outcome import Outcome, read_outcome, read_usage
 from converse_stream.recorder import InlineRecorder, Outbox, Recorder, failure, fill_in, get_recorder
 
 logger = logging.getLogger("converse_stream")
@@ -67,11 +67,29 @@ class BaseStream:
         """Keep a provider's opaque blob for the next prompt to `by`, a `provider:model`; no viewer ever sees it."""
         self._outbox.state(state.kind, {"by": by, "data": state.data})
 
+    def _enter(self) -> None:
+        """Raise StreamClosed for a stream that has had its ending; a stop by somebody else ends the block quietly."""
+        if self.is_closed and not self.was_stopped:
+            self._check_open()
+
     def _leave(self, error: BaseException | None) -> Mapping[str, Any] | None:
         """Return the ending that leaving the `with` block makes, or None where there is one already."""
         if self.is_closed:
             return None
         return self._completion() if error is None else self._failure(error)
+
+    def _leave_without(self, trouble: Exception, error: BaseException | None, fields: Mapping[str, Any] | None) -> None:
+        """Where the ending cannot be stored, let the block's own error be raised, or `trouble` if there is none."""
+        if error is None or self._is_quiet(error):
+            raise trouble
+        error.add_note(f"message {self._outbox.message_id} could not be ended: {type(trouble).__name__}: {trouble}")
+        if isinstance(trouble, DatabaseHeld) and fields and isinstance(self._recorder, Recorder):
+            self._outbox.end(fields)  # the recorder stores it once the transaction is over
+            self._recorder.note(self._outbox)
+
+    def _is_quiet(self, error: BaseException | None) -> bool:
+        """Whether the block ends without an exception, as somebody else has ended the message."""
+        return isinstance(error, StreamClosed) and self.was_stopped
 
     def _completion(
         self,
@@ -85,8 +103,11 @@ class BaseStream:
         if usage is not None:
             self.learn(read_usage(usage))
         if finish_reason is not None:
-            self.learn(Finish(normal_reason(finish_reason), finish_reason))
-        return {"status": Status.COMPLETE, "finish_reason": "stop", **self.outcome.columns(), "metadata": kept}
+            self.learn(Finish(finish_reason, finish_reason))
+        known = {"finish_reason": "stop", **self.outcome.columns()}
+        if known["finish_reason"] == "cancelled":
+            known |= {"finish_reason": "stop", "finish_reason_raw": known.get("finish_reason_raw", "cancelled")}
+        return {**known, "status": Status.COMPLETE, "metadata": kept}
 
     def _failure(self, error: BaseException | str, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
         kept = check_metadata(metadata)
@@ -100,11 +121,32 @@ class BaseStream:
     def _cancellation(self) -> dict[str, Any]:
         return {**self.outcome.columns(), "status": Status.CANCELLED, "finish_reason": "cancelled"}
 
+    def _part(self, content: object) -> dict[str, Any]:
+        if not isinstance(content, ToolCall | ToolResult | Data):
+            kinds = "Text, Reasoning, ToolCall, ToolResult or Data"
+            raise TypeError(f"a stream writes {kinds}, not {type(content).__name__}; append() takes a str")
+        return to_part(content)
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise self._outbox.error or StreamClosed(f"message {self._outbox.message_id} has ended")
+
+    def _check_endable(self) -> None:
+        """Raise, before anything is taken or logged, where no ending can be written now."""
+        self._check_open()
+        self._check_waitable()
+        if isinstance(self._recorder, InlineRecorder) and not self._recorder.may_commit:
+            raise DatabaseHeld(
+                f"message {self._outbox.message_id}: it is part of another thread's transaction; end it in that thread"
+            )
+
     def _check_waitable(self) -> None:
-        """Raise where the caller's own transaction keeps the recorder from the commit that is waited for."""
+        """Raise, before anything is taken, where the caller's own transaction keeps the recorder from committing it."""
+        if isinstance(self._recorder, InlineRecorder):
+            self._recorder.check()
+            return
         connection = connections[router.db_for_write(Message)]
-        is_held = connection.vendor == "sqlite" and connection.in_atomic_block
-        if is_held and not isinstance(self._recorder, InlineRecorder):
+        if connection.vendor == "sqlite" and connection.in_atomic_block:
             raise DatabaseHeld(f"message {self._outbox.message_id}: on SQLite write outside of transaction.atomic()")
 
     def _check_stored(self) -> None:

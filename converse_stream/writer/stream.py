@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from converse_stream.events import Content, Data, Reasoning, Text, ToolCall, ToolResult, to_part
-from converse_stream.exceptions import StreamClosed
+from django.db import Error
+
+from converse_stream.events import Content, Data, Reasoning, Text, ToolCall, ToolResult
+from converse_stream.exceptions import ConverseError, StreamClosed
 from converse_stream.models import Message
 from converse_stream.writer.asynchronous import AsyncStream
 
@@ -18,6 +22,9 @@ class PrismStream(AsyncStream):
     What is appended is buffered and committed by the recorder together with everything else that is live;
     `tool_call`, `tool_result`, `data` and the endings return after their commit. After the ending every
     method raises StreamClosed; in a `with` block a stop from elsewhere ends the block quietly.
+
+    A stream that was opened in a transaction belongs to it. What another thread writes waits, until the
+    transaction is over, for the next write of its own thread; ending it is up to that thread.
     """
 
     def append(self, text: str) -> Self:
@@ -29,40 +36,42 @@ class PrismStream(AsyncStream):
         return self._write_text("reasoning", text)
 
     def _write_text(self, kind: str, text: str) -> Self:
-        self._outbox.text(kind, text)
-        self._recorder.note(self._outbox)
         if self._outbox.is_full:
             self._flush()
+        self._outbox.text(kind, text)
+        self._recorder.note(self._outbox)
         return self
 
     def tool_call(self, id: str, name: str, arguments: Any, raw: str = "") -> Self:
         """Record a request to run a tool: `arguments` is JSON, `raw` its text as written. Return when committed."""
-        return self._part(ToolCall(id, name, arguments, raw))
+        return self._write_part(ToolCall(id, name, arguments, raw))
 
     def tool_result(self, id: str, name: str, result: Any, is_error: bool = False) -> Self:
         """Record what a tool answered. Return when committed."""
-        return self._part(ToolResult(id, name, result, is_error))
+        return self._write_part(ToolResult(id, name, result, is_error))
 
     def data(self, name: str, value: Any) -> Self:
         """Record a named JSON value: progress, a citation, a status. Return when committed."""
-        return self._part(Data(name, value))
+        return self._write_part(Data(name, value))
 
-    def _part(self, content: ToolCall | ToolResult | Data) -> Self:
-        part = to_part(content)
+    def _write_part(self, content: Content) -> Self:
+        part = self._part(content)
+        self._check_waitable()
         self._outbox.part(part["type"], part)
         self._flush()
         return self
 
     def write(self, content: Content) -> Self:
-        """Write a content delta."""
+        """Write a content delta. Raise TypeError for anything else."""
         if isinstance(content, Text):
             return self.append(content.text)
         if isinstance(content, Reasoning):
             return self.reasoning(content.text)
-        return self._part(content)
+        return self._write_part(content)
 
     def flush(self) -> Self:
-        """Return when all that was written is committed. Raise StreamClosed if somebody else has ended the message."""
+        """Return when all that was written is committed. Raise StreamClosed if the message has ended."""
+        self._check_open()
         self._flush()
         return self
 
@@ -74,38 +83,45 @@ class PrismStream(AsyncStream):
         `response` may be an Outcome, a mapping, or an object shaped like OpenAI's or Anthropic's responses;
         what it does not know overwrites nothing. Other keywords are kept as metadata.
         """
-        return self._finish(self._completion(response, usage, finish_reason, metadata))
+        return self._end(partial(self._completion, response, usage, finish_reason, metadata))
 
     def fail(self, error: BaseException | str, **metadata: Any) -> Message:
         """End the message as failed, with its text so far, and return it. The error is logged once."""
-        return self._finish(self._failure(error, metadata))
+        return self._end(partial(self._failure, error, metadata))
 
     def cancel(self) -> Message:
         """End the message as cancelled, with its text so far, and return it."""
-        return self._finish(self._cancellation())
+        return self._end(self._cancellation)
 
     def __enter__(self) -> Self:
+        self._enter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        fields = self._leave(error)
         try:
-            fields = self._leave(error)
-            if fields is not None:
-                self._finish(fields)
-        except StreamClosed:
-            pass  # somebody else was quicker
-        if self.was_stopped:
-            self._settle()
-        return isinstance(error, StreamClosed) and self.was_stopped
+            with suppress(StreamClosed):  # somebody else was quicker
+                if fields is not None:
+                    self._finish(fields)
+            if self.was_stopped:
+                self._settle()
+        except (Error, ConverseError) as trouble:
+            self._leave_without(trouble, error, fields)
+        return self._is_quiet(error)
 
     def _flush(self) -> None:
         self._check_waitable()
         self._recorder.flush(self._outbox).result()
         self._check_stored()
 
+    def _end(self, fields: Callable[[], Mapping[str, Any]]) -> Message:
+        self._check_endable()
+        return self._finish(fields())
+
     def _finish(self, fields: Mapping[str, Any]) -> Message:
+        self._check_endable()
         self._outbox.end(fields)
         self._flush()
         return self._ended()
