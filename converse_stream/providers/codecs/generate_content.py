@@ -115,7 +115,7 @@ class GenerateContentDecoder(EventStreamDecoder):
         if said:
             yield self._given(Reasoning(said) if is_thought else Text(said))
         if part.get("thoughtSignature") and is_shallow(part):
-            yield self._trail.state(part, shown=len(said), kind="reasoning" if is_thought else "text")
+            yield self._trail.state(part, shown=said, kind="reasoning" if is_thought else "text")
 
     def _given(self, content: Content) -> Content:
         self._trail.said(content)

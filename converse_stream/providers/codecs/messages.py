@@ -152,11 +152,11 @@ class MessagesDecoder(EventStreamDecoder):
     def _cited(self, block: Block) -> Iterator[Delta]:
         citations = [mapping(citation) for citation in items(block.whole().get("citations"))]
         if any("encrypted_index" in citation for citation in citations):
-            yield from self._kept(block, shown=len(block.text("text")))
+            yield from self._kept(block, shown=block.text("text"))
         for citation in citations:
             yield self._given(_citation(citation))
 
-    def _kept(self, block: Block, *, shown: int = 0, kind: str = "") -> Iterator[State]:
+    def _kept(self, block: Block, *, shown: str = "", kind: str = "") -> Iterator[State]:
         whole = block.whole()
         if block.type and block.is_whole and is_shallow(whole):
             yield self._trail.state(whole, shown=shown, kind=kind)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from converse_stream.cleaning import clean_text, split_half
 from converse_stream.events import KIND_OF, TEXT_KINDS, Content, State, Text
 
 
@@ -15,31 +16,35 @@ class Trail:
     """Follow what an answer says, and turn its blobs into states.
 
     A state belongs to the text or reasoning before it, as neighbouring texts become one part. So it notes after how
-    many characters of that text it stood.
+    many characters of that text it stood. They are counted as they will be stored: half of a surrogate pair at the end
+    of a piece waits for the next.
     """
 
     def __init__(self) -> None:
         self._kind = "text"
         self._length = 0
+        self._half = ""
 
     def said(self, content: Content) -> None:
         """Note what has just been given."""
         if isinstance(content, Text):
-            self._length = len(content.text) + (self._length if self._kind == "text" else 0)
+            whole, self._half = split_half(self._half + content.text)
+            self._length = len(clean_text(whole)) + (self._length if self._kind == "text" else 0)
             self._kind = "text"
         else:
             kind = KIND_OF[type(content)]
             self._kind, self._length = kind if kind in TEXT_KINDS else "text", 0
 
-    def state(self, blob: Mapping[str, Any], *, shown: int = 0, kind: str = "") -> State:
-        """Return the state of a blob that stands for the last `shown` characters.
+    def state(self, blob: Mapping[str, Any], *, shown: str = "", kind: str = "") -> State:
+        """Return the state of a blob that stands for what was `shown` last.
 
         Where nothing has been said yet, the blob stands for a part of this `kind`.
         """
         if kind and not self._length:
             self._kind = kind
-        at = max(0, self._length - shown) if self._kind == "text" else 0
-        return State(self._kind, {"at": at, "shown": shown, "blob": dict(blob)})
+        length = len(clean_text(split_half(shown)[0]))
+        at = max(0, self._length - length) if self._kind == "text" else 0
+        return State(self._kind, {"at": at, "shown": length, "blob": dict(blob)})
 
 
 def kept_blob(state: object) -> dict[str, Any]:

@@ -355,6 +355,23 @@ def test_parts_with_signatures_come_back_as_and_where_they_came(parts):
     assert sent(deltas) == parts
 
 
+def test_a_signature_stays_with_its_words_after_a_character_that_came_in_two_halves():
+    signed = text("SIGNED", thoughtSignature=SIGNED)
+    parts = [text("A\ud83d"), text("\ude00B"), signed, text("tail")]
+
+    deltas, _ = decode(stream(*(chunk(part) for part in parts), chunk(finish="STOP")))
+
+    assert sent(deltas) == [text("A\U0001f600B"), signed, text("tail")]
+
+
+def test_signed_words_that_hold_half_a_character_show_as_much_as_is_stored_of_them():
+    parts = [text("A"), text("S\ud83d", thoughtSignature=SIGNED), text("\ude00B")]
+
+    deltas, _ = decode(stream(*(chunk(part) for part in parts), chunk(finish="STOP")))
+
+    assert sent(deltas)[2:] == [text("\U0001f600B")]
+
+
 def test_a_signature_follows_what_it_belongs_to():
     signed = call("f", {"a": 1}, thoughtSignature=SIGNED)
 

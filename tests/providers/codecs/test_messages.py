@@ -429,6 +429,21 @@ def test_blocks_come_back_in_the_order_in_which_they_came(answer):
     assert sent(deltas) == made
 
 
+def test_a_cited_text_keeps_its_place_after_a_character_that_came_in_two_halves():
+    halves = [more(0, "text_delta", text=half) for half in ("A\ud83d", "\ude00B")]
+    citation = {"type": "web_search_result_location", "url": "https://x", "encrypted_index": "e"}
+    cited = [
+        begin(1, type="text", text="", citations=[]),
+        more(1, "citations_delta", citation=citation),
+        more(1, "text_delta", text="a fact"),
+        end(1),
+    ]
+
+    deltas, _ = decode(stream(begin(0, type="text", text=""), *halves, end(0), *cited, *says("tail", 2)))
+
+    assert [block["text"] for block in sent(deltas)] == ["A\U0001f600B", "a fact", "tail"]
+
+
 def test_a_cited_text_is_sent_back_with_its_citations_where_they_are_wanted_back():
     citation = {"type": "web_search_result_location", "url": "https://x", "encrypted_index": "e"}
     cited = [
