@@ -10,13 +10,22 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.db import router, transaction
 
+from converse_stream import brokers
 from converse_stream.cleaning import clean_json
-from converse_stream.exceptions import InvalidContent, NothingToAnswer
+from converse_stream.exceptions import InvalidContent, InvalidOptions, NothingToAnswer
 from converse_stream.generation import Generation, Source
 from converse_stream.models import Conversation, Message, Role
 from converse_stream.models.history import leaf
 from converse_stream.models.idempotency import AskedBefore, ClientRequest
-from converse_stream.models.opening import check_content, check_metadata, finished, insert, lease_end, live
+from converse_stream.models.opening import (
+    check_content,
+    check_metadata,
+    check_parent,
+    finished,
+    insert,
+    lease_end,
+    live,
+)
 from converse_stream.providers.base import Provider
 from converse_stream.registry import Model, chain
 from converse_stream.runners import InlineRunner, get_runner
@@ -40,6 +49,7 @@ def ask(
 
     Without a prompt, answer the newest user message, or with a source whatever there is; raise NothingToAnswer.
     """
+    check_parent(parent=parent, beside=beside)
     content = None if prompt is None else check_content(prompt)
     kept = check_metadata(metadata)
     request = None
@@ -151,11 +161,15 @@ def _prepare(
 ) -> Generation:
     """Check everything that can be wrong before anything is written."""
     get_runner()
+    brokers.check()
     if source is not None:
-        if not isinstance(source, Iterable | AsyncIterable):
-            raise TypeError(f"source must be iterable, not {type(source).__name__}")
+        # These can be iterated, too, but nobody means their keys, characters or bytes.
+        if not isinstance(source, Iterable | AsyncIterable) or isinstance(source, Mapping | str | bytes | bytearray):
+            raise TypeError(f"source must be an iterable of texts, deltas or mappings, not {type(source).__name__}")
         name = model if isinstance(model, str) else ""
         return Generation(live(provider="", model=name, metadata=metadata), source=source)
+    if not isinstance(options, Mapping | None):
+        raise InvalidOptions(f"options must be a mapping, not {type(options).__name__}")
     merged = {**conversation.options, **clean_json(dict(options or {}))}
     providers = chain(model or conversation.model or None, **merged)
     first = providers[0]

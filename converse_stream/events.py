@@ -140,8 +140,11 @@ def to_delta(item: str | Delta | Mapping[str, Any]) -> Delta:
 
 
 def to_part(content: Content) -> dict[str, Any]:
-    """Return the part that stores this content."""
+    """Return the part that stores this content. Raise TypeError for an id or a name that is no text."""
     part = {"type": KIND_OF[type(content)], **asdict(content)}
+    for key in ("id", "name", "raw"):
+        if not isinstance(part.get(key, ""), str):
+            raise TypeError(f"the {key} of a {part['type']} must be str, not {type(part[key]).__name__}")
     if not part.get("raw", True):
         del part["raw"]
     return part

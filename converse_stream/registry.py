@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
-from converse_stream.conf import settings
+from converse_stream.cleaning import LONGEST_MODEL, LONGEST_PROVIDER, clean_name
+from converse_stream.conf import imported, settings
 from converse_stream.exceptions import UnknownModel
 from converse_stream.providers.base import Provider
 
@@ -34,26 +34,33 @@ _FOR_ALL = frozenset({"class", "model", "options"})
 
 def chain(model: Model | None = None, **options: Any) -> tuple[Provider, ...]:
     """Return the providers to ask in turn; without any named, those of DEFAULT_MODEL. See `provider`."""
-    named = model or settings.DEFAULT_MODEL
-    names = named if isinstance(named, list | tuple) and named else (named,)
-    return tuple(provider(name, **options) for name in names)
+    return tuple(_provider(each, options) for each in _named(model))
 
 
-def provider(model: str | Provider | None = None, **options: Any) -> Provider:
+def provider(model: Model | None = None, **options: Any) -> Provider:
     """Return the provider for `"provider:model"` or `"provider"`; without one, for (the first of) DEFAULT_MODEL.
 
     Its options are DEFAULT_OPTIONS, beneath those of its entry in PROVIDERS, beneath those given.
-    Raise UnknownModel for a name nobody has, InvalidOptions for options it does not take, ImproperlyConfigured for
-    an entry that cannot work.
+    Raise UnknownModel for a name nobody has or that is too long, InvalidOptions for options it does not take,
+    ImproperlyConfigured for an entry that cannot work.
     """
+    return _provider(_named(model)[0], options)
+
+
+def _named(model: Model | None) -> Sequence[str | Provider]:
+    named = model or settings.DEFAULT_MODEL
+    names: Sequence[str | Provider] = named if isinstance(named, list | tuple) else (named,)
+    if not names:
+        raise UnknownModel("DEFAULT_MODEL names no model")
+    return names
+
+
+def _provider(model: str | Provider, options: Mapping[str, Any]) -> Provider:
     if isinstance(model, Provider):
         return _with_options(model, model.model, options)
-    named = model or settings.DEFAULT_MODEL
-    if isinstance(named, list | tuple):
-        named = named[0] if named else ""
-    if isinstance(named, Provider):
-        return _with_options(named, named.model, options)
-    name, _, model_name = str(named).partition(":")
+    if not isinstance(model, str):
+        raise UnknownModel(f"a model is named by a text such as 'openai:gpt-6-luna', not by {type(model).__name__}")
+    name, _, model_name = model.partition(":")
     entry = _entry(name)
     if isinstance(entry, Provider):
         return _with_options(entry, model_name or entry.model, options, name)
@@ -78,16 +85,17 @@ def _build(name: str, model: str, entry: Mapping[str, Any], options: Mapping[str
         unknown = ", ".join(sorted(map(str, set(config) - kind.config_keys)))
         known = ", ".join(sorted(kind.config_keys | _FOR_ALL))
         raise _misconfigured(name, f"has unknown keys: {unknown}; known are {known}")
-    own = entry.get("options") or {}
+    own, default = entry.get("options") or {}, entry.get("model") or ""
+    if not isinstance(default, str):
+        raise _misconfigured(name, f"has a model that is no text but {type(default).__name__}")
     if not isinstance(own, Mapping):
         raise _misconfigured(name, f"has options that are no dict but {type(own).__name__}")
     merged = {**settings.DEFAULT_OPTIONS, **own, **options}
     try:
-        built = kind(name, model or entry.get("model") or "", options=merged, config=config)
-    except (TypeError, ValueError) as error:
+        built = kind(name, model or default, options=merged, config=config)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         raise _misconfigured(name, f"cannot be used: {error}") from error
-    built.check(merged)
-    return built
+    return _with_options(built, built.model, merged, name)
 
 
 def _class(name: str, entry: Mapping[str, Any]) -> type[Provider]:
@@ -95,10 +103,7 @@ def _class(name: str, entry: Mapping[str, Any]) -> type[Provider]:
     if given is None:
         raise _misconfigured(name, "needs a 'class', or the 'base_url' of a server that speaks OpenAI's format")
     if isinstance(given, str):
-        try:
-            given = import_string(BUILT_IN.get(given, given))
-        except ImportError as error:
-            raise _misconfigured(name, f"names a class that cannot be imported: {error}") from error
+        given = imported(f"CONVERSE_STREAM['PROVIDERS'][{name!r}]['class']", BUILT_IN.get(given, given))
     if not (isinstance(given, type) and issubclass(given, Provider)):
         raise _misconfigured(name, f"names a class that is no subclass of Provider: {given!r}")
     return given
@@ -107,7 +112,12 @@ def _class(name: str, entry: Mapping[str, Any]) -> type[Provider]:
 def _with_options(chosen: Provider, model: str, options: Mapping[str, Any], name: str = "") -> Provider:
     merged = {**settings.DEFAULT_OPTIONS, **chosen.options, **options}
     chosen.check(merged)
-    return chosen.replaced(model=model, options=merged, name=name or chosen.name)
+    try:
+        name = clean_name(name or chosen.name, "the name of a provider", LONGEST_PROVIDER)
+        model = clean_name(model, "the name of a model", LONGEST_MODEL)
+    except (TypeError, ValueError) as error:
+        raise UnknownModel(str(error)) from error
+    return chosen.replaced(model=model, options=merged, name=name)
 
 
 def _misconfigured(name: str, what: str) -> ImproperlyConfigured:

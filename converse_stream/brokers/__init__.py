@@ -3,20 +3,24 @@
 from collections.abc import Collection
 from functools import cache
 
-from django.utils.module_loading import import_string
-
 from converse_stream.brokers.base import Broker
 from converse_stream.brokers.local import local
-from converse_stream.conf import settings
+from converse_stream.conf import load, settings
 
-__all__ = ["Broker", "configured", "hint", "local"]
+__all__ = ["Broker", "check", "configured", "hint", "local"]
 
 
 @cache
 def _load(path: str) -> Broker:
-    broker: Broker = import_string(path)()
+    broker: Broker = load("BROKER", path, Broker)()
     broker.listen(local.hint)
     return broker
+
+
+def check() -> None:
+    """Raise ImproperlyConfigured for a setting that names no broker."""
+    if settings.BROKER != "local":
+        load("BROKER", settings.BROKER, Broker)
 
 
 def configured() -> Broker | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from pkgutil import resolve_name
 
-from converse_stream.conf import settings
+from converse_stream.conf import load, settings
 from converse_stream.dialects.ai_sdk import AISDKDialect
 from converse_stream.dialects.base import Dialect, Encoder, SharedDialect, sse
 from converse_stream.dialects.bupple import BuppleDialect, BuppleEventsDialect, BuppleProgressDialect
@@ -42,8 +41,12 @@ ALIASES = {"vercel": AISDKDialect.name}
 """Names that other systems have for a dialect."""
 
 
-def get_dialect(name: str) -> Dialect:
-    """Return a dialect by name, a site's own before ours. Raise UnknownDialect."""
+def get_dialect(name: str | Dialect) -> Dialect:
+    """Return a dialect by name, a site's own before ours; one itself as it is. Raise UnknownDialect."""
+    if isinstance(name, Dialect):
+        return name
+    if not isinstance(name, str):
+        raise TypeError(f"dialect must be a name or a Dialect, not {type(name).__name__}")
     own = settings.DIALECTS
     if name in own:
         return _own(name, own[name])
@@ -56,6 +59,6 @@ def get_dialect(name: str) -> Dialect:
 
 @cache
 def _own(name: str, path: str) -> Dialect:
-    dialect: Dialect = resolve_name(path)()
+    dialect: Dialect = load(f"DIALECTS[{name!r}]", path, Dialect)()
     dialect.name = name  # under which events keep its bytes
     return dialect

@@ -7,6 +7,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from converse_stream.exceptions import ProviderTimeout
+from converse_stream.values import is_number
+
+LONGEST = 604_800
+"""Seconds: a week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +27,22 @@ class Timeouts:
     """From the request to the end of the answer: no sane one takes as long, but every one has to end."""
 
     @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Self:
+    def read(cls, given: object) -> Self:
         """Return the timeouts of a provider's config. Raise ValueError for unknown names and impossible values."""
+        if not isinstance(given, Mapping):
+            raise ValueError(f"timeouts must be a dict, not {type(given).__name__}")
         known = [field.name for field in fields(cls)]
         for name, seconds in given.items():
             if name not in known:
                 raise ValueError(f"unknown timeout {name!r}; known are {', '.join(known)}")
             if seconds is not None and not _is_duration(seconds):
-                raise ValueError(f"the timeout {name!r} must be a number of seconds above 0 or None, not {seconds!r}")
+                what = f"a number of seconds above 0 and at most {LONGEST:_}, or None"
+                raise ValueError(f"the timeout {name!r} must be {what}, not {seconds!r:.60}")
         return cls(**given)
 
 
 def _is_duration(seconds: object) -> bool:
-    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+    return is_number(seconds, 0, LONGEST) and seconds != 0
 
 
 class Deadlines:

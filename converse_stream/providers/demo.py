@@ -15,11 +15,15 @@ from converse_stream.events import Delta, Finish, Reasoning, Text, Usage
 from converse_stream.exceptions import ServerError
 from converse_stream.prompts import Prompt
 from converse_stream.providers.base import Provider
+from converse_stream.providers.options import COMMON, OF_THE_CALL, SAMPLING
+from converse_stream.providers.options import check as check_options
+from converse_stream.values import is_number
 
 _COMMAND = re.compile(r"\s*/(slow|fail|long|think|silent)\b\s*(.*)", re.DOTALL | re.IGNORECASE)
 _GREETING = re.compile(
     r"\W*(hi|hello|hey|thanks|thank you|good (morning|day|evening))\b(\W*\w+){0,2}\W*", re.IGNORECASE
 )
+LONGEST = 3600
 _FILLERS = """
     a about all an and any are as be but by can converse_stream converse do does explain for from get give has have how
     i if in into is it its like me my of on one or please show so tell that the then there this to us use using want was
@@ -42,10 +46,14 @@ class Demo(Provider):
         config: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(name, model, options=options, config=config)
-        self.pace = float(self.config.get("pace", 1 / 30))
+        self.pace = self._seconds("pace", 1 / 30)
         """Seconds per word; /slow takes twelve times as long."""
-        self.silence = float(self.config.get("silence", 60))
+        self.silence = self._seconds("silence", 60)
         """Seconds after which /silent ends."""
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raise InvalidOptions for an option that nobody has; of all others it makes nothing."""
+        check_options(options, SAMPLING | COMMON | OF_THE_CALL, self.name)
 
     async def deltas(self, prompt: Prompt) -> AsyncIterator[Delta]:
         """Yield the answer to the last user message, word by word."""
@@ -63,6 +71,12 @@ class Demo(Provider):
             raise ServerError("the demo provider was asked to fail")
         yield Usage(sum(len(message.text.split()) for message in prompt.messages), said)
         yield Finish("stop")
+
+    def _seconds(self, key: str, default: float) -> float:
+        value = self.config.get(key, default)
+        if not is_number(value, 0, LONGEST):
+            raise ValueError(f"{key} must be a number of seconds from 0 to {LONGEST}")
+        return float(value)
 
 
 def _said(command: str, rest: str) -> Iterator[Text | Reasoning]:

@@ -6,11 +6,10 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from converse_stream.providers import keys
 from converse_stream.providers.catalogue import CATALOGUE
 from converse_stream.providers.codecs.chat import Chat
 from converse_stream.providers.codecs.responses import Responses
-from converse_stream.providers.http import HTTPProvider, checked_headers
+from converse_stream.providers.http import HTTPProvider
 
 _WITHOUT_REASONING = re.compile(r"(^|[/:])(gpt-[34]|chatgpt-)|-chat(-|$)")
 """OpenAI's models that do not reason, whichever gateway's or tuner's name stands before theirs (as of 2026-11)."""
@@ -44,6 +43,7 @@ class OpenAI(HTTPProvider):
     """OpenAI, or with another `base_url` a gateway to it."""
 
     config_keys = HTTPProvider.config_keys | {"organization", "project"}
+    header_keys = {"organization": "openai-organization", "project": "openai-project"}
     base_url = CATALOGUE["openai"].base_url
     key_environment = CATALOGUE["openai"].key_environment
     default_model = CATALOGUE["openai"].default_model
@@ -57,11 +57,6 @@ class OpenAI(HTTPProvider):
     def default_api(self) -> str:
         """Return Responses for OpenAI itself, whose newer models need it; what every gateway speaks is the other."""
         return "responses" if self.is_own_server else "chat"
-
-    def headers(self, key: keys.Secret) -> dict[str, keys.Secret]:
-        """Return the request's headers, with the organization and project that pay for it."""
-        named = {"openai-organization": self.config.get("organization"), "openai-project": self.config.get("project")}
-        return super().headers(key) | checked_headers({name: value for name, value in named.items() if value})
 
 
 def _is_openai(url: str) -> bool:

@@ -5,26 +5,29 @@ Only what the caller set is sent; None is not set.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from converse_stream.exceptions import InvalidOptions
+from converse_stream.values import is_number
 
 SAMPLING = frozenset({"temperature", "top_p", "frequency_penalty", "presence_penalty", "seed"})
 COMMON = frozenset({"max_tokens", "stop", "tools", "tool_choice", "schema", "reasoning", "extra"})
 OF_THE_CALL = frozenset({"api", "stream"})
 """What says how to ask instead of what."""
+_LARGEST = 2**63 - 1
 STREAM_MODES = (True, False, "prefer")
 """`"prefer"` streams, and asks again without streaming if that fails before its first token."""
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number(value, -sys.float_info.max, sys.float_info.max)
 
 
 def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and is_number(value, -_LARGEST, _LARGEST)
 
 
 def _is_stop(value: Any) -> bool:
@@ -40,10 +43,10 @@ def _is_tool_choice(value: Any) -> bool:
 
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "temperature": (_is_number, "a number"),
-    "top_p": (_is_number, "a number"),
-    "frequency_penalty": (_is_number, "a number"),
-    "presence_penalty": (_is_number, "a number"),
+    "temperature": (_is_number, "a finite number"),
+    "top_p": (_is_number, "a finite number"),
+    "frequency_penalty": (_is_number, "a finite number"),
+    "presence_penalty": (_is_number, "a finite number"),
     "seed": (_is_integer, "an integer"),
     "max_tokens": (lambda value: _is_integer(value) and value > 0, "an integer above 0"),
     "stop": (_is_stop, "a text or a list of texts"),
@@ -53,7 +56,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "reasoning": (lambda value: isinstance(value, bool | str | Mapping), "an effort, True, False or a mapping"),
     "extra": (lambda value: isinstance(value, Mapping), "a mapping"),
     "api": (lambda value: isinstance(value, str), "a text"),
-    "stream": (lambda value: value in STREAM_MODES, 'True, False or "prefer"'),
+    "stream": (lambda value: isinstance(value, bool | str) and value in STREAM_MODES, 'True, False or "prefer"'),
 }
 
 
@@ -77,4 +80,4 @@ def check(
             raise InvalidOptions(f"the provider {provider!r} {what}{hint}; it takes {known}, and others in 'extra'")
         fits, kind = _KINDS[name]
         if value is not None and not fits(value):
-            raise InvalidOptions(f"the option {name!r} must be {kind}, not {value!r}")
+            raise InvalidOptions(f"the option {name!r} must be {kind}, not {value!r:.60}")

@@ -10,6 +10,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db import router, transaction
 
+from converse_stream import brokers
 from converse_stream.models import Conversation, Message, Status
 from converse_stream.models.endings import announce
 from converse_stream.models.opening import check_metadata, insert, live
@@ -20,6 +21,7 @@ def start_stream(
     conversation: Conversation, *, model: str = "", metadata: Mapping[str, Any] | None = None, interrupt: bool = False
 ) -> PrismStream:
     """Open an answer; see Conversation.start_stream."""
+    brokers.check()
     message = live(provider="", model=model, metadata=check_metadata(metadata))
     insert(conversation, [message], interrupt=interrupt)
     announce_start(message)
