@@ -37,7 +37,7 @@ class EventStreamResponse(HybridResponse):
         request: HttpRequest | None = None,
     ) -> None:
         check_policy(on_disconnect)
-        spoken = get_dialect(dialect) if isinstance(dialect, str) else dialect
+        spoken = get_dialect(dialect)
         self.message = message
         """The message that is followed."""
         body = Body(message, parse(after, str(message.pk)), spoken, on_disconnect)
