@@ -34,6 +34,8 @@ class ChatDecoder(EventStreamDecoder):
     def __init__(self) -> None:
         super().__init__()
         self._calls = ToolCalls()
+        self._legacy_calls = ToolCalls()
+        """What came as `function_call`: it counts where there are no tool calls, which some servers send as well."""
         self._raw_reason: str | None = None
         self._refused = False
 
@@ -76,8 +78,14 @@ class ChatDecoder(EventStreamDecoder):
             self.begun = True
             yield content
         if "tool_calls" in delta:
-            self._tool_calls(delta["tool_calls"])
+            for position, fragment in enumerate(items(delta["tool_calls"])):
+                index = at(fragment, "index")
+                self._add_call(self._calls, mapping(fragment), index if isinstance(index, int) else position)
+        if isinstance(delta.get("function_call"), dict):
+            self._add_call(self._legacy_calls, {"function": delta["function_call"]}, 0)
         self._raw_reason = name(choice.get("finish_reason"), _LONGEST_REASON) or self._raw_reason
+        if choice.get("error"):
+            raise errors.from_event({"error": choice["error"]})
 
     def _said(self, delta: dict[str, Any]) -> Iterator[Delta]:
         """Yield what a delta says; a server with more to tell overrides it."""
@@ -95,18 +103,16 @@ class ChatDecoder(EventStreamDecoder):
             self._refused = True
             yield Text(refusal)
 
-    def _tool_calls(self, fragments: object) -> None:
-        for position, fragment in enumerate(items(fragments)):
-            fragment = mapping(fragment)
-            function = mapping(fragment.get("function"))
-            self.begun = True
-            index, arguments = fragment.get("index"), function.get("arguments")
-            self._calls.add(
-                index if isinstance(index, int) else position,
-                id=text(fragment.get("id")),
-                name=text(function.get("name")),
-                arguments=json.dumps(arguments) if isinstance(arguments, dict) else text(arguments),
-            )
+    def _add_call(self, calls: ToolCalls, fragment: dict[str, Any], key: int) -> None:
+        self.begun = True
+        function = mapping(fragment.get("function"))
+        arguments = function.get("arguments")
+        calls.add(
+            key,
+            id=text(fragment.get("id")),
+            name=text(function.get("name")),
+            arguments=json.dumps(arguments) if isinstance(arguments, dict) else text(arguments),
+        )
 
     def _read_usage(self, usage: object) -> Usage | None:
         if not isinstance(usage, dict):
@@ -119,9 +125,8 @@ class ChatDecoder(EventStreamDecoder):
         return Usage(count(usage.get("prompt_tokens")), output, cached, reasoning)
 
     def _ending(self) -> Iterator[Delta]:
-        yield from self._end(
-            self._raw_reason or "", self._calls.finished(self.served.request_id), refused=self._refused
-        )
+        calls = (self._calls or self._legacy_calls).finished(self.served.request_id)
+        yield from self._end(self._raw_reason or "", calls, refused=self._refused)
 
 
 def _parts(content: object) -> Iterator[Text | Reasoning]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from converse_stream.events import ToolCall
 from converse_stream.exceptions import ProtocolError
-from converse_stream.providers.codecs.values import is_shallow
+from converse_stream.providers.codecs.values import is_shallow, parsed
 
 MAX_CHARS = 4 * 1024 * 1024
 """How long all calls of an answer may be together."""
@@ -29,12 +29,14 @@ class ToolCalls:
 
     Fragments with one key belong together, except that a new id together with a name opens a new call: some
     servers number all parallel calls 0. A server that repeats id and name in each fragment opens one call.
+    Where there are no ids, another name, or a name after arguments that are complete, opens a new call.
     """
 
     def __init__(self) -> None:
         self._calls: list[_Open] = []
         self._by_key: dict[Any, _Open] = {}
         self._size = 0
+        self._looked = 0
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -42,7 +44,7 @@ class ToolCalls:
     def add(self, key: Any, *, id: str = "", name: str = "", arguments: str = "") -> None:
         """Add a fragment; empty values add nothing. Raise ProtocolError when the calls grow past all measure."""
         call = self._by_key.get(key)
-        if call is None or (id and name and call.id and id != call.id):
+        if call is None or self._is_another(call, id, name, arguments):
             call = self._by_key[key] = _Open()
             self._calls.append(call)
             self._grow(_CALL_CHARS)
@@ -59,6 +61,21 @@ class ToolCalls:
     def finished(self, seed: str = "") -> list[ToolCall]:
         """Return the calls in the order in which they began; `seed` makes ids for those without one."""
         return [_finish(call, f"{seed}:{number}") for number, call in enumerate(self._calls) if call.name]
+
+    def _is_another(self, call: _Open, id: str, name: str, arguments: str) -> bool:
+        if not name:
+            return False
+        if id or call.id:
+            return bool(id and call.id and id != call.id)
+        return bool(call.name) and (name != call.name or (bool(arguments) and self._is_complete(call)))
+
+    def _is_complete(self, call: _Open) -> bool:
+        # Each look reads all there is: a server that repeats the name in each of many fragments is not looked at long.
+        if self._looked > MAX_CHARS:
+            return False
+        call.arguments = ["".join(call.arguments)]
+        self._looked += len(call.arguments[0])
+        return parsed(call.arguments[0]) is not None
 
     def _grow(self, size: int) -> None:
         self._size += size

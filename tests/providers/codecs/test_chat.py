@@ -209,6 +209,74 @@ def test_calls_without_index_and_id_are_told_apart_by_place_and_get_ids():
     assert first.id != second.id
 
 
+@pytest.mark.parametrize("index", [None, 0])
+@pytest.mark.parametrize("pieces", [['{"a":1}'], ['{"a"', ":1}"]], ids=["whole", "in-pieces"])
+def test_calls_without_ids_one_after_another_stay_apart(index, pieces):
+    def one(name):
+        return [calls(fragment(index, None, name if number == 0 else None, p)) for number, p in enumerate(pieces)]
+
+    deltas, _ = decode(stream(*one("f"), *one("f"), *one("g"), says(finish="tool_calls")))
+
+    found = only(deltas, ToolCall)
+    assert [(made.name, made.raw) for made in found] == [("f", '{"a":1}'), ("f", '{"a":1}'), ("g", '{"a":1}')]
+    assert len({made.id for made in found}) == 3
+
+
+def test_a_server_that_repeats_the_name_in_each_fragment_makes_one_call():
+    pieces = ['{"a"', ":", "1}", ""]
+
+    deltas, _ = decode(stream(*[calls(fragment(None, None, "f", piece)) for piece in pieces], says(finish="stop")))
+
+    assert [(made.name, made.arguments) for made in only(deltas, ToolCall)] == [("f", {"a": 1})]
+
+
+def test_a_function_call_of_old_is_a_tool_call():
+    events = [{"name": "f", "arguments": ""}, {"arguments": '{"a"'}, {"arguments": ":1}"}]
+    body = stream(*[says(function_call=each) for each in events], says(finish="function_call"))
+
+    deltas, _ = decode(body)
+
+    assert [(made.name, made.arguments) for made in only(deltas, ToolCall)] == [("f", {"a": 1})]
+    assert finish(deltas) == Finish("tool_calls", "function_call")
+
+
+def test_a_function_call_beside_tool_calls_says_the_same_again():
+    old = {"name": "f", "arguments": "{}"}
+
+    deltas, _ = decode(stream(says(function_call=old, tool_calls=[fragment(0, "c1", "f", "{}")]), says(finish="stop")))
+
+    assert [made.id for made in only(deltas, ToolCall)] == ["c1"]
+
+
+def whole(choice: dict[str, Any]) -> tuple[list[Delta], Any]:
+    decoder = ChatDecoder()
+    return decoder.whole(json.dumps({"id": "r1", "model": "m1", "choices": [choice]}).encode()), decoder.error
+
+
+def test_a_function_call_of_old_in_a_whole_answer_is_a_tool_call():
+    message = {"content": None, "function_call": {"name": "f", "arguments": '{"a":1}'}}
+
+    deltas, _ = whole({"message": message, "finish_reason": "function_call"})
+
+    assert [(made.name, made.arguments) for made in only(deltas, ToolCall)] == [("f", {"a": 1})]
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+@pytest.mark.parametrize(("code", "kind"), [(429, RateLimited), (400, BadRequest), (502, ServerError)])
+def test_an_error_within_a_choice_keeps_its_words_and_its_kind(is_streamed, code, kind):
+    failed = {"finish_reason": "error", "error": {"message": "upstream said no", "code": code}}
+    said = {"content": "a"}
+
+    deltas, error = (
+        decode(stream({"choices": [{"delta": said, **failed}]})) if is_streamed else whole({"message": said, **failed})
+    )
+
+    assert joined(deltas, Text) == "a"
+    assert isinstance(error, kind)
+    assert "upstream said no" in str(error)
+    assert only(deltas, Finish) == []
+
+
 def test_tool_arguments_past_all_measure_are_refused():
     body = stream(*[calls(fragment(0, "c1", "f", "x" * 1_000_000))] * 5)
 

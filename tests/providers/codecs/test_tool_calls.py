@@ -59,3 +59,14 @@ def test_arguments_may_be_nested_but_not_without_measure():
     assert parse_arguments(nested(MAX_DEPTH + 1)) is None
     assert parse_arguments(nested(100_000)) is None
     assert parse_arguments('{"a": [1, {"b": null}]}') == {"a": [1, {"b": None}]}
+
+
+def test_a_name_in_each_of_many_fragments_costs_no_time():
+    calls = ToolCalls()
+    began = time.process_time()
+    calls.add(0, name="f", arguments='{"a":"')
+    for _ in range(100_000):
+        calls.add(0, name="f", arguments="{}")
+
+    assert time.process_time() - began < 2
+    assert len(calls) == 1
