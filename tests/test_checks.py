@@ -7,6 +7,7 @@ import pytest
 from django.core.checks import run_checks
 from django.db import connections
 
+from converse_stream.conf import DEFAULTS
 from tests.records import Echo
 
 WAL = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
@@ -51,7 +52,7 @@ def test_settings_that_are_no_dict_cannot_run(settings, value):
 
 
 @pytest.mark.parametrize("key", ["RUNNER", "BROKER"])
-@pytest.mark.parametrize("value", ["no.such.Thing", "os.path.NoSuchThing"])
+@pytest.mark.parametrize("value", ["no.such.Thing", "os.path.NoSuchThing", "os.path.join", "tests.records.Echo"])
 def test_a_runner_or_broker_whose_path_leads_nowhere_is_a_warning(settings, key, value):
     settings.CONVERSE_STREAM = {key: value}
 
@@ -95,6 +96,12 @@ def test_a_runner_or_broker_that_is_no_name_cannot_run(settings, key, value):
         ],
         *[(key, value) for key in ("MAX_LIVE_ANSWERS_PER_USER", "MAX_VIEWERS_PER_USER") for value in (0, -1, 1.5, "1")],
         *[("TICKET_SECONDS", value) for value in (0, -1, "1", None)],
+        *[
+            (key, value)
+            for key, default in DEFAULTS.items()
+            if isinstance(default, int | float)
+            for value in (float("inf"), float("-inf"), float("nan"), 1e30)
+        ],
         *[("WHEN_BUSY", value) for value in ("wait", None, True)],
         *[(key, value) for key in ("CLIENT_MODELS", "CLIENT_OPTIONS") for value in ("demo", 1, [1])],
         *[
