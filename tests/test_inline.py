@@ -1,6 +1,7 @@
 """Under the inline runner a user's ordinary TestCase sees whole answers, without threads that touch the database."""
 
 import asyncio
+import threading
 
 from django.contrib.auth.models import User
 from django.test import AsyncClient, TestCase, override_settings
@@ -51,6 +52,17 @@ class InlineTests(TestCase):
         self.assertEqual([next(events).kind for _ in range(3)], ["start", "text", "data"])
         stream.append("two").complete()
         self.assertEqual([event.kind for event in events], ["text", "complete"])
+
+    def test_what_another_thread_writes_to_a_stream_is_in_the_answer(self) -> None:
+        with self.captureOnCommitCallbacks(execute=True):
+            stream = self.conversation.start_stream().append("main ").flush()
+        thread = threading.Thread(target=lambda: stream.append("thread ").flush(), daemon=True)
+
+        thread.start()
+        thread.join(10)
+        message = stream.append("main again").complete()
+
+        self.assertEqual((message.status, message.content), (Status.COMPLETE, "main thread main again"))
 
     def test_signals_are_sent_with_the_commit(self) -> None:
         sent = []
