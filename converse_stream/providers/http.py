@@ -79,6 +79,7 @@ class HTTPProvider(Provider):
         with keys.redacted(key, *self._headers.values()), self.explained():
             async with client.post(url, body, headers=self.headers(key), timeouts=self._timeouts) as reply:
                 await self._check(reply, stream=stream)
+                decoder.request_id = errors.request_id(reply.headers)
                 if stream:
                     # Not in a generator of its own: each costs something for every delta.
                     async for piece in reply:

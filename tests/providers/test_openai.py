@@ -259,6 +259,25 @@ async def test_reasoning_and_usage_of_a_compatible_server_arrive():
 # Keys
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("model", ["m1", ""])
+async def test_the_request_id_of_the_headers_counts_where_the_answer_has_none(model, stream):
+    choice = {"delta": {"content": "Hi"}, "message": {"content": "Hi"}, "finish_reason": "stop"}
+    said = json.dumps({"model": model, "choices": [choice]}).encode()
+    body, kind = (b"data: " + said + b"\n\n", "text/event-stream") if stream else (said, "application/json")
+    with ReplayServer(body, content_type=kind, headers={"x-request-id": "h7"}) as server:
+        deltas = await answer(openai(server.url), stream=stream)
+
+    assert deltas[-2:] == [Served(model, "h7"), Finish("stop", "stop")]
+
+
+async def test_the_request_id_of_the_answer_itself_wins():
+    with ReplayServer(HELLO, headers={"x-request-id": "h7"}) as server:
+        deltas = await answer(openai(server.url))
+
+    assert [delta for delta in deltas if isinstance(delta, Served)] == [Served("m1", "r1")]
+
+
 async def test_a_missing_key_says_where_to_put_it_before_any_request():
     with pytest.raises(AuthenticationFailed, match=r"PROVIDERS.*openai.*api_key.*OPENAI_API_KEY"):
         await answer(openai(api_key=None))

@@ -12,7 +12,7 @@ from converse_stream.outcome import FINISH_REASONS
 from converse_stream.prompts import Prompt
 from converse_stream.providers import errors
 from converse_stream.providers.codecs.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEDecoder
-from converse_stream.providers.codecs.values import parsed
+from converse_stream.providers.codecs.values import name, parsed
 
 
 class Decoder(ABC):
@@ -32,6 +32,8 @@ class Decoder(ABC):
         self.begun = False
         """Whether any of it has arrived, be it the first fragment of a tool call."""
         self.served = Served()
+        self.request_id = ""
+        """The id of the request outside the answer, in a header: it counts if the answer itself has none."""
         self.usage: Usage | None = None
         self._served_told = False
         self._called = False
@@ -99,6 +101,8 @@ class Decoder(ABC):
         """Yield what comes last: the calls that are not out yet, who answered, the usage and the Finish."""
         self.done = True
         yield from calls
+        if self.request_id and not self.served.request_id:
+            self.served, self._served_told = Served(self.served.model, name(self.request_id)), False
         if self.served.request_id and not self._served_told:
             yield self.served
         if self.usage:
