@@ -47,8 +47,7 @@ def recordings(*, streams: bool, provider: str = "*", api: str = "chat_completio
     found = [
         Recording(next(path for path in sidecar.parent.glob(f"{sidecar.stem}.*") if path != sidecar), facts)
         for sidecar in sorted(FOLDER.glob(f"{provider}/*.json"))
-        if (facts := json.loads(sidecar.read_text(encoding="utf-8"))).get("api")
-        == (api if streams else None)
+        if (facts := json.loads(sidecar.read_text(encoding="utf-8"))).get("api") == (api if streams else None)
     ]
     if not found and not os.environ.get("CI"):
         return [pytest.param(None, marks=pytest.mark.skip(f"no recordings in {FOLDER}"))]
