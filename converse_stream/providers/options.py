@@ -43,10 +43,10 @@ def _is_tool_choice(value: Any) -> bool:
 
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "temperature": (_is_number, "a finite number"),
-    "top_p": (_is_number, "a finite number"),
-    "frequency_penalty": (_is_number, "a finite number"),
-    "presence_penalty": (_is_number, "a finite number"),
+    "temperature": (_is_number, "a number that is finite"),
+    "top_p": (_is_number, "a number that is finite"),
+    "frequency_penalty": (_is_number, "a number that is finite"),
+    "presence_penalty": (_is_number, "a number that is finite"),
     "seed": (_is_integer, "an integer"),
     "max_tokens": (lambda value: _is_integer(value) and value > 0, "an integer above 0"),
     "stop": (_is_stop, "a text or a list of texts"),
