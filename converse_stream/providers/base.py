@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from converse_stream.events import Delta, Finish, Text
 from converse_stream.exceptions import ServerError, Truncated
+from converse_stream.outcome import normal_reason
 from converse_stream.prompts import Prompt, PromptMessage, to_messages, with_state_of
 from converse_stream.providers import bridge
 
@@ -24,7 +25,7 @@ def check_ending(finish: Finish | None) -> None:
     """Raise Truncated or ServerError for an answer that has not ended properly."""
     if finish is None:
         raise Truncated("the provider's answer stopped without its ending")
-    if finish.reason == "error":
+    if normal_reason(finish.reason) == "error":
         raise ServerError("the provider ended its answer with an error")
 
 
