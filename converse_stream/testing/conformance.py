@@ -9,31 +9,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from converse_stream.events import KIND_OF, Delta, Finish, Text
+from converse_stream.events import KIND_OF, Delta, Finish, Usage
 from converse_stream.exceptions import ProviderError
 from converse_stream.providers import Provider
-from converse_stream.testing.answer import Body
+from converse_stream.testing.altered import SAID, lines_before_the_end, uncounted, with_error
+from converse_stream.testing.answer import Body, recorded
+from converse_stream.testing.asking import CONVERSATION, QUESTION, left, raises, several, text_of
 from converse_stream.testing.faults import Cut, Fault, Garbage, Refusal
 from converse_stream.testing.replay import ReplayServer
 
 REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "error", "cancelled"})
-QUESTION = ({"role": "user", "content": "Hello?"},)
-CONVERSATION: tuple[dict[str, Any], ...] = (
-    {"role": "system", "content": "Be brief."},
-    {"role": "user", "content": "What is the weather in Oslo?"},
-    {
-        "role": "assistant",
-        "parts": [
-            {"type": "reasoning", "text": "I have to look."},
-            {"type": "text", "text": "Let me look."},
-            {"type": "tool_call", "id": "call_0123456789", "name": "weather", "arguments": {"city": "Oslo"}},
-            {"type": "tool_result", "id": "call_0123456789", "name": "weather", "result": {"celsius": -3}},
-            {"type": "data", "name": "progress", "value": "shown to viewers only"},
-            {"type": "text", "text": "It is cold."},
-        ],
-    },
-    {"role": "user", "content": "And in Bergen?"},
-)
 
 
 class ProviderConformance:
@@ -47,6 +32,11 @@ class ProviderConformance:
     """The recorded answer, as ReplayServer takes it: bytes, or a path. It must be of several lines."""
     text: ClassVar[str]
     """The text that it says."""
+    error: ClassVar[bytes] = b""
+    """How the server tells of an error in the middle of an answer, with the message "as the test asked for": the
+    event as it sends it. By default an object `error` with a `message`, or its text where the body is lines of JSON."""
+    patience: ClassVar[float] = 10
+    """Seconds after which words that have not come yet are late."""
     key: ClassVar[str] = "sk-conformance-0123456789"
     """The key to ask with; empty for a provider without one."""
 
@@ -61,7 +51,7 @@ class ProviderConformance:
             deltas = self._asked(server)
 
         assert all(type(delta) in KIND_OF for delta in deltas)
-        assert _text(deltas) == self.text
+        assert text_of(deltas) == self.text
         assert [type(delta) for delta in deltas].count(Finish) == 1
         assert isinstance(deltas[-1], Finish)
         assert deltas[-1].reason in REASONS
@@ -72,7 +62,7 @@ class ProviderConformance:
             with ReplayServer(self.body, pieces=pieces) as server:
                 answers.append(self._asked(server))
 
-        assert [_text(deltas) for deltas in answers] == [self.text] * 3
+        assert [text_of(deltas) for deltas in answers] == [self.text] * 3
         others = [[delta for delta in deltas if not hasattr(delta, "text")] for deltas in answers]
         assert others[0] == others[1] == others[2]
 
@@ -80,39 +70,39 @@ class ProviderConformance:
         with self._server() as server:
             expected = self._asked(server)
 
-            assert asyncio.run(_several(self.provider(server.url), 1)) == [expected]
+            assert asyncio.run(several(self.provider(server.url), 1)) == [expected]
 
     def test_several_answers_at_once_do_not_mix(self) -> None:
         with self._server() as server:
-            answers = asyncio.run(_several(self.provider(server.url), 5))
+            answers = asyncio.run(several(self.provider(server.url), 5))
 
-        assert [_text(deltas) for deltas in answers] == [self.text] * 5
+        assert [text_of(deltas) for deltas in answers] == [self.text] * 5
 
     def test_the_first_words_are_there_before_the_last(self) -> None:
-        gate, lines = threading.Event(), self._lines()
-        too_late = threading.Timer(10, gate.set)
+        gate, early = threading.Event(), lines_before_the_end(self._bytes())
+        too_late = threading.Timer(self.patience, gate.set)
         too_late.start()
-        with ReplayServer(self.body, pieces=lines, gate=gate, before_gate=len(lines) - 1) as server:
+        with ReplayServer(self.body, pieces=self._lines(), gate=gate, before_gate=early) as server:
             deltas = self.provider(server.url).stream(QUESTION)
             first = next(delta for delta in deltas if hasattr(delta, "text"))
             was_early = not gate.is_set()
             too_late.cancel()
             gate.set()
 
-            assert was_early, "nothing was told before the answer's last line had arrived"
-            assert self.text.startswith(_text([first]))
+            assert was_early, "nothing was told before the answer's last lines had arrived"
+            assert self.text.startswith(text_of([first]))
             assert isinstance(list(deltas)[-1], Finish)
 
     def test_leaving_early_ends_the_request(self) -> None:
         with ReplayServer(self.body, pieces=self._lines(), gate=threading.Event(), before_gate=1) as server:
             provider = self.provider(server.url)
-            asyncio.run(_left(provider, server))
+            asyncio.run(left(provider, server))
 
             assert server.disconnected.wait(10)
 
     def test_a_conversation_with_everything_in_it_can_be_sent(self) -> None:
         with self._server() as server:
-            assert _text(self._asked(server, CONVERSATION)) == self.text
+            assert text_of(self._asked(server, CONVERSATION)) == self.text
             (request,) = server.requests
 
         sent = str(request.json)
@@ -127,8 +117,26 @@ class ProviderConformance:
             said, error = self._failure(fault)
 
             assert error.retryable, error
-            assert self.text.startswith(_text(said))
+            assert self.text.startswith(text_of(said))
             assert not any(isinstance(delta, Finish) for delta in said)
+
+    def test_an_error_in_the_middle_of_an_answer_is_an_error(self) -> None:
+        with self._altered(with_error(self._bytes(), self.error)) as server:
+            error = self._error(server.url)
+
+        assert SAID in str(error), error
+
+    def test_what_is_no_json_in_the_middle_of_an_answer_is_an_error(self) -> None:
+        said, _ = self._failure(Garbage("json", after=len(self._lines()) // 2))
+
+        assert self.text.startswith(text_of(said))
+
+    def test_usage_that_nobody_counted_is_unknown_and_not_zero(self) -> None:
+        with self._altered(uncounted(self._bytes())) as server:
+            deltas = self._asked(server)
+
+        counts = [(each.input_tokens, each.output_tokens) for each in deltas if isinstance(each, Usage)]
+        assert not any(0 in both for both in counts), "None is the word for what is not known"
 
     def test_a_refusal_is_the_error_of_its_status(self) -> None:
         expected = {401: "auth", 403: "permission", 404: "not_found", 429: "rate_limit", 500: "server"}
@@ -163,11 +171,11 @@ class ProviderConformance:
     def test_it_answers_again_after_a_failure(self) -> None:
         with self._server([Refusal(500), None]) as server:
             provider = self.provider(server.url)
-            with _raises() as caught:
+            with raises() as caught:
                 list(provider.stream(QUESTION))
 
             assert caught.error.code == "server"
-            assert _text(provider.stream(QUESTION)) == self.text
+            assert text_of(provider.stream(QUESTION)) == self.text
 
     # Keys
 
@@ -190,55 +198,23 @@ class ProviderConformance:
     def _asked(self, server: ReplayServer, messages: Iterable[Any] = QUESTION) -> list[Delta]:
         return list(self.provider(server.url).stream(messages))
 
+    def _altered(self, body: bytes) -> ReplayServer:
+        return ReplayServer(body, content_type=recorded(self.body).headers["content-type"])
+
+    def _bytes(self) -> bytes:
+        return self.body if isinstance(self.body, bytes) else Path(self.body).read_bytes()
+
     def _lines(self) -> list[int]:
-        body = self.body if isinstance(self.body, bytes) else Path(self.body).read_bytes()
-        return [len(line) + 1 for line in body.split(b"\n")]
+        return [len(line) for line in self._bytes().splitlines(keepends=True)]
 
     def _failure(self, fault: Fault) -> tuple[list[Delta], ProviderError]:
         said: list[Delta] = []
-        with ReplayServer(self.body, faults=fault, pieces=self._lines()) as server, _raises() as caught:
+        with ReplayServer(self.body, faults=fault, pieces=self._lines()) as server, raises() as caught:
             for delta in self.provider(server.url).stream(QUESTION):
                 said.append(delta)  # one by one: what came before the error counts
         return said, caught.error
 
     def _error(self, url: str) -> ProviderError:
-        with _raises() as caught:
+        with raises() as caught:
             list(self.provider(url).stream(QUESTION))
         return caught.error
-
-
-class _raises:
-    """A block that raises a ProviderError, which it keeps."""
-
-    error: ProviderError
-
-    def __enter__(self) -> _raises:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        if error is None:
-            raise AssertionError("no ProviderError was raised")
-        if isinstance(error, ProviderError):
-            self.error = error
-        return isinstance(error, ProviderError)
-
-
-def _text(deltas: Iterable[Delta]) -> str:
-    return "".join(delta.text for delta in deltas if isinstance(delta, Text))
-
-
-async def _several(provider: Provider, count: int) -> list[list[Delta]]:
-    async def one() -> list[Delta]:
-        return [delta async for delta in provider.astream(QUESTION)]
-
-    try:
-        return await asyncio.gather(*(one() for _ in range(count)))
-    finally:
-        await provider.disconnect()
-
-
-async def _left(provider: Provider, server: ReplayServer) -> None:
-    task = asyncio.create_task(_several(provider, 1))
-    await asyncio.to_thread(server.requested.wait, 10)
-    task.cancel()
-    await asyncio.wait([task])

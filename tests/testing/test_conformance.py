@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from converse_stream.events import Finish
-from converse_stream.exceptions import ServerError, Truncated
+from converse_stream.events import Finish, Usage
+from converse_stream.exceptions import ProtocolError, ServerError, Truncated
 from converse_stream.providers.openai import ChatCompletions
 from converse_stream.registry import BUILT_IN, provider
 from converse_stream.testing import ProviderConformance
@@ -55,6 +55,7 @@ HELLO = stream(says("Hel"), says("lo"), says(" you", finish="stop"))
 class Suite(ProviderConformance):
     body = HELLO
     text = "Hello you"
+    patience = 1
 
     def __init__(self, kind):
         self.kind = kind
@@ -97,9 +98,74 @@ class Deaf(ChatCompletions):
         return ServerError("something went wrong", status=status)
 
 
+class Patient(ChatCompletions):
+    """Tells nothing until all of it is there."""
+
+    async def deltas(self, prompt):
+        for delta in [delta async for delta in super().deltas(prompt)]:
+            yield delta
+
+
+class WaitingDecoder(ChatCompletions.apis["chat"].decoder):
+    """Tells nothing until the answer has ended."""
+
+    def __init__(self):
+        super().__init__()
+        self._held = b""
+
+    def feed(self, data):
+        self._held += data
+        return super().feed(self._held) if b'finish_reason": "' in self._held else []
+
+
+class Waiting(ChatCompletions):
+    """Buffers until it knows how the answer ended."""
+
+    apis = {"chat": type("WaitingChat", (ChatCompletions.apis["chat"],), {"decoder": WaitingDecoder})}
+
+
+class Clumsy(ChatCompletions):
+    """Lets the errors of its parser out."""
+
+    async def deltas(self, prompt):
+        try:
+            async for delta in super().deltas(prompt):
+                yield delta
+        except ProtocolError as error:
+            raise ValueError("Expecting value") from error
+
+
+class Blind(ChatCompletions):
+    """Goes on after an error in the middle of an answer."""
+
+    async def deltas(self, prompt):
+        try:
+            async for delta in super().deltas(prompt):
+                yield delta
+        except ServerError as error:
+            if error.status != 200:
+                raise
+            yield Finish("stop")
+
+
+class Counting(ChatCompletions):
+    """Counts nothing as zero."""
+
+    async def deltas(self, prompt):
+        async for delta in super().deltas(prompt):
+            if isinstance(delta, Finish):
+                yield Usage(0, 0)
+            yield delta
+
+
 @pytest.mark.parametrize(
     ("kind", "test"),
     [
+        (Patient, "test_the_first_words_are_there_before_the_last"),
+        (Waiting, "test_the_first_words_are_there_before_the_last"),
+        (Clumsy, "test_what_is_no_json_in_the_middle_of_an_answer_is_an_error"),
+        (Blind, "test_an_error_in_the_middle_of_an_answer_is_an_error"),
+        (Counting, "test_usage_that_nobody_counted_is_unknown_and_not_zero"),
         (Forgetful, "test_an_answer_is_told_whole_and_ends_once"),
         (Gullible, "test_an_answer_cut_short_is_an_error_after_what_was_said"),
         (Chatty, "test_the_key_is_in_a_header_and_nowhere_else"),
