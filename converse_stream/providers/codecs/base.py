@@ -86,6 +86,11 @@ class Decoder(ABC):
             self.error, self.done = error, True
         return known
 
+    @property
+    def _seed(self) -> str:
+        """What makes ids for calls without one: the same however the bytes were cut, another for each answer."""
+        return self.served.request_id or self.request_id
+
     def _serve(self, model: str, request_id: str) -> Iterator[Served]:
         """Learn who answers; yield it once the model is known."""
         self.served = Served(self.served.model or model, self.served.request_id or request_id)

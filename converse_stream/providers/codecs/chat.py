@@ -125,7 +125,7 @@ class ChatDecoder(EventStreamDecoder):
         return Usage(count(usage.get("prompt_tokens")), output, cached, reasoning)
 
     def _ending(self) -> Iterator[Delta]:
-        calls = (self._calls or self._legacy_calls).finished(self.served.request_id)
+        calls = (self._calls or self._legacy_calls).finished(self._seed)
         yield from self._end(self._raw_reason or "", calls, refused=self._refused)
 
 

@@ -162,7 +162,7 @@ class ResponsesDecoder(EventStreamDecoder):
         self.usage = _usage(response.get("usage"))
         reason = name(at(response, "incomplete_details", "reason"), _LONGEST_REASON)
         raw = f"{status}:{reason}" if status == "incomplete" and reason else status
-        yield from self._end(raw, self._calls.finished(self.served.request_id), refused=self._refused)
+        yield from self._end(raw, self._calls.finished(self._seed), refused=self._refused)
 
     def _repeated(self, output: list[Any]) -> Iterator[Delta]:
         """Yield what only the last event says: all of it where nothing was streamed, whatever was asked for."""
