@@ -49,41 +49,41 @@ demo: install
 	exec $(MANAGE) runserver $(HOST):$(PORT)
 
 test: install
-	@$(BIN)/python -m pytest -rs $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -rfEs $(PYTEST_ARGS)
 
 test-postgres: dev
-	@DATABASE_URL=$(POSTGRES) $(BIN)/python -m pytest -rs -m "not browser and not clients" $(PYTEST_ARGS)
+	@DATABASE_URL=$(POSTGRES) $(BIN)/python -m pytest -rfEs -m "not browser and not clients" $(PYTEST_ARGS)
 
 test-browser: dev
-	@$(BIN)/python -m pytest -rs -m browser $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -rfEs -m browser $(PYTEST_ARGS)
 
 # The programs that others read our streams with, from their registries: AI SDK 6 and 7, eventsource, openai. Needs npm.
 test-clients: dev $(VENV)/.installed-clients
 	@for directory in ai6 ai7; do \
 		npm install --prefix tests/clients/$$directory --no-package-lock --no-audit --no-fund --loglevel error || exit 1; \
 	done
-	@$(BIN)/python -m pytest -rs -m clients $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -rfEs -m clients $(PYTEST_ARGS)
 
 # Stop an answer at the moment it completes, so many times.
 races: RACES ?= 1000
 races: install
-	@RACES=$(RACES) $(BIN)/python -m pytest -rs tests/test_stopping.py -k racing $(PYTEST_ARGS)
+	@RACES=$(RACES) $(BIN)/python -m pytest -rfEs tests/test_stopping.py -k racing $(PYTEST_ARGS)
 
 # Send to every path of the REST API, so many times each, what its schema allows and what it forbids.
 schema: EXAMPLES ?= 1000
 schema: install
-	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -rs -m schema --timeout 0 $(PYTEST_ARGS)
+	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -rfEs -m schema --timeout 0 $(PYTEST_ARGS)
 
 # Kill a server in the middle of its answers, so many times: make kills RUNS=200. At the default lease: LEASE=10
 kills: RUNS ?= 20
 kills: LEASE ?= 2
 kills: install
-	@RUNS=$(RUNS) LEASE=$(LEASE) $(BIN)/python -m pytest -rs -o log_cli=true tests/faults/test_kills.py $(PYTEST_ARGS)
+	@RUNS=$(RUNS) LEASE=$(LEASE) $(BIN)/python -m pytest -rfEs -o log_cli=true tests/faults/test_kills.py $(PYTEST_ARGS)
 
 # Mutate, cut and split recorded answers of providers, so many times for each format: make fuzz EXAMPLES=100000
 fuzz: EXAMPLES ?= 10000
 fuzz: install
-	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -rs -p no:cacheprovider tests/providers/codecs/test_fuzz.py $(PYTEST_ARGS)
+	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -rfEs -p no:cacheprovider tests/providers/codecs/test_fuzz.py $(PYTEST_ARGS)
 
 lint: dev
 	@$(BIN)/ruff check .
