@@ -178,5 +178,5 @@ def test_slow_is_slower_and_answers_the_rest():
 
 def test_the_pace_is_that_of_speech_unless_it_is_set():
     assert Demo("demo").pace == pytest.approx(1 / 30)
-    with pytest.raises(ValueError, match="fast"):
+    with pytest.raises(ValueError, match="pace must be a number"):
         Demo("demo", config={"pace": "fast"})
