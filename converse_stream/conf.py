@@ -27,7 +27,7 @@ DEFAULTS: Mapping[str, Any] = {
     "MAX_PROMPT_CHARS": 100_000,
     "MAX_OUTPUT_CHARS": 16_000_000,
     "MAX_LIVE_ANSWERS_PER_USER": None,
-    "MAX_VIEWERS_PER_USER": 20,
+    "MAX_VIEWERS_PER_USER": None,
     "WHEN_BUSY": "refuse",
     "CLIENT_MODELS": None,
     "CLIENT_OPTIONS": ("temperature", "top_p"),
