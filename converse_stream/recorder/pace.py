@@ -8,7 +8,7 @@ from converse_stream.conf import settings
 
 BUSY = 8
 """Rows in a commit from which on it is worth waiting for more deltas in each."""
-ENOUGH = 16
+ENOUGH = 32
 """Deltas in a row from which on waiting longer saves little."""
 LONGEST = 0.1
 """Seconds between the commits of a busy process while its rows hold only few deltas."""
