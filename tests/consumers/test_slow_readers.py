@@ -109,5 +109,5 @@ async def test_dead_readers_of_a_live_answer_cost_bounded_memory_and_hurt_nobody
 
     assert (text == LIVE, ending) == (True, "complete")
     # The answer is there once for all, with its frames, and for each dead reader a frame or two.
-    assert grown < DEAD * len(LIVE) * 2 / 3
+    assert grown < DEAD * len(LIVE) / 2
     await good.close()
