@@ -3,9 +3,10 @@
     make bench-decoding
     python -m benchmarks.decoding --events 3000 --rounds 21
 
-A provider (a process of its own) streams an answer, each event at its own moment. In each round it is read with bare
-httpx, with the package's client (which watches deadlines) and with client and decoder; what counts is the median of
-the rounds' differences between the last and the first. The last column is what a decoder alone takes.
+A provider (a process of its own) streams STREAMS answers at once, each event at its own moment: what one at a time
+costs is mostly that a process wakes up with cold caches. In each round they are read with bare httpx, with the
+package's client (which watches deadlines) and with client and decoder; what counts is the median of the rounds'
+differences between the last and the first. The last column is what a decoder alone takes.
 """
 
 import argparse
@@ -13,11 +14,13 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from statistics import median
 
 import httpx
 from django.utils.module_loading import import_string
 
+from benchmarks.answer import model
 from benchmarks.formats import FORMATS
 from benchmarks.processes import ELSEWHERE, SERVER, running
 from converse_stream.events import Finish
@@ -28,7 +31,8 @@ from converse_stream.registry import BUILT_IN
 
 TARGET = 20.0
 """Microseconds of CPU per event of Chat Completions."""
-PAUSE = 0.001
+STREAMS = 10
+PAUSE = 0.002
 SPEAKERS = {
     "chat": "openai",
     "responses": "openai",
@@ -60,7 +64,7 @@ def read_options() -> argparse.Namespace:
 
 def compare(name: str, events: int, rounds: int) -> float:
     """Print what an event of a format costs, and return by how much it is more than to receive it."""
-    with running("benchmarks.upstream", "{port}", str(events), str(PAUSE), name, cores=ELSEWHERE) as upstream:
+    with running("benchmarks.upstream", "{port}", cores=ELSEWHERE) as upstream:
         costs = asyncio.run(measure(f"http://127.0.0.1:{upstream.port}/", name, events, rounds))
     medians = [median(column) for column in zip(*costs, strict=True)]
     above = [decoded - bare for bare, _, decoded in costs]
@@ -75,32 +79,39 @@ def compare(name: str, events: int, rounds: int) -> float:
 async def measure(url: str, name: str, events: int, rounds: int) -> list[list[float]]:
     """Return what an event took in each round: with bare httpx, with the client, and with the decoder."""
     costs = []
+    request = {"model": model(events, PAUSE, name)}
     async with httpx.AsyncClient() as bare:
         for _ in range(rounds + 1):
-            spent = [await receive(bare, url), await read(url, None), await read(url, decoder_of(name))]
-            costs.append([seconds / events * 1e6 for seconds in spent])
+            spent = [
+                await cost_of(lambda: receive(bare, url, request)),
+                await cost_of(lambda: read(url, request, None)),
+                await cost_of(lambda: read(url, request, decoder_of(name))),
+            ]
+            costs.append([seconds / STREAMS / events * 1e6 for seconds in spent])
     return costs[1:]  # the first round warms up
 
 
-async def receive(bare: httpx.AsyncClient, url: str) -> float:
-    async with bare.stream("POST", url, content=b"{}") as response:
-        started = time.process_time()
+async def cost_of(reading: Callable[[], Awaitable[None]]) -> float:
+    """Return the seconds of CPU that reading STREAMS answers at once takes."""
+    started = time.process_time()
+    await asyncio.gather(*(reading() for _ in range(STREAMS)))
+    return time.process_time() - started
+
+
+async def receive(bare: httpx.AsyncClient, url: str, request: dict[str, str]) -> None:
+    async with bare.stream("POST", url, json=request) as response:
         async for _ in response.aiter_raw():
             pass
-        return time.process_time() - started
 
 
-async def read(url: str, decoder: Decoder | None) -> float:
+async def read(url: str, request: dict[str, str], decoder: Decoder | None) -> None:
     deltas = []
-    async with client.post(url, {}, headers={}, timeouts=Timeouts()) as reply:
-        started = time.process_time()
+    async with client.post(url, request, headers={}, timeouts=Timeouts()) as reply:
         async for piece in reply:
             if decoder is not None:
                 deltas = decoder.feed(piece) or deltas
-        spent = time.process_time() - started
     if decoder is not None and not isinstance((deltas + decoder.close())[-1], Finish):
         raise RuntimeError(f"the answer has no ending: {decoder.error!r}")
-    return spent
 
 
 def decoder_of(name: str) -> Decoder:

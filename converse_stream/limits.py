@@ -1,4 +1,4 @@
-"""What clients may do: follow so many streams at once in this process, choose these models and these options."""
+"""What clients may do: follow so many streams at once in this process, choose these models and options, interrupt."""
 
 from __future__ import annotations
 
@@ -65,6 +65,11 @@ def check_options(options: object) -> None:
     # Here rather than by the provider alone: a site's own may take anything.
     known = SAMPLING | COMMON
     check({name: value for name, value in options.items() if name in known}, known, "of a client's choice")
+
+
+def interrupts(asked: bool | None = None) -> bool:
+    """Return whether a client's question stops a live answer: as it asks for, or else as WHEN_BUSY says."""
+    return settings.WHEN_BUSY == "interrupt" if asked is None else asked
 
 
 def _give_back(user_id: Any) -> None:

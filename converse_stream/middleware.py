@@ -8,7 +8,7 @@ from converse_stream.responses import refusal
 
 
 class RefusalMiddleware(MiddlewareMixin):
-    """Answer 400, 409, 413, 422 or 429 where a view lets an error of asking or following pass.
+    """Answer 400, 409, 413, 422, 429 or 503 where a view lets an error of asking or following pass.
 
     An empty message, one that is too long, a second question while the first is being answered: without this, Django
     answers each with 500. What is no fault of the client's goes on as ever.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from converse_stream.cleaning import clean_text
 from converse_stream.events import Finish, Served, Usage
+from converse_stream.shapes import first as _first
+from converse_stream.shapes import get as _get
+from converse_stream.shapes import listed as _items
+from converse_stream.shapes import text as _text
 
 _WORDS = {
     "stop": ("stop", "end_turn", "stop_sequence", "pause_turn", "completed"),
@@ -49,6 +53,8 @@ class Outcome:
     """In US dollars."""
     streamed: bool | None = None
     """Whether the provider was asked for a stream."""
+    cached: bool | None = None
+    """Whether the answer comes from the cache."""
 
     def updated(self, other: Outcome | Usage | Finish | Served) -> Outcome:
         """Return this outcome with what `other` knows; None and empty values overwrite nothing."""
@@ -62,15 +68,23 @@ class Outcome:
         sound = {name: _sound(name, value) for name, value in told.items()}
         return replace(self, **{name: value for name, value in sound.items() if value not in (None, "")})
 
+    def after(self, earlier: Outcome) -> Outcome:
+        """Return this outcome, of a further step of the same answer, with the tokens of the earlier steps."""
+        told = {name: (getattr(earlier, name), getattr(self, name)) for name in _COUNTS}
+        return replace(
+            self, **{name: before if now is None else (before or 0) + now for name, (before, now) in told.items()}
+        )
+
     def columns(self) -> dict[str, Any]:
-        """Return what is known, by the names of a message's columns (and `request_id` and `streamed`)."""
+        """Return what is known, by the names of a message's columns (and `request_id`, `streamed` and `cached`)."""
         return {name: value for name, value in asdict(self).items() if value not in (None, "")}
 
 
+_COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 _LENGTHS = {"model": 200, "request_id": 200, "finish_reason": 16, "finish_reason_raw": 100}
 _CALLS = frozenset({"function_call", "custom_tool_call", "tool_use"})
 """The types of what calls a tool in an answer of OpenAI's Responses or of Anthropic."""
-_KINDS: Mapping[str, type] = {"cost": Decimal, "streamed": bool}
+_KINDS: Mapping[str, type] = {"cost": Decimal, "streamed": bool, "cached": bool}
 _LARGEST_COUNT = 2**31 - 1
 
 
@@ -156,23 +170,3 @@ def _meant(reason: str, response: object) -> str:
         return "tool_calls"
     parts = {_text(_get(part, "type")) for item in items for part in _items(_get(item, "content"))}
     return "content_filter" if "refusal" in parts or _text(_get(message, "refusal")) else reason
-
-
-def _get(owner: object, *names: str) -> Any:
-    for name in names:
-        value = owner.get(name) if isinstance(owner, Mapping) else getattr(owner, name, None)
-        if value is not None:
-            return value
-    return None
-
-
-def _items(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()
-
-
-def _first(items: Any) -> Any:
-    return next(iter(_items(items)), None)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

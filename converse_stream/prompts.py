@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from converse_stream.events import text_of
 
@@ -21,6 +21,37 @@ class PromptMessage:
     def text(self) -> str:
         """The text parts joined."""
         return text_of(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message as a developer writes it down."""
+
+    role: ClassVar[str]
+    content: Any
+    """A text, or a PromptTemplate."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SystemMessage(Said):
+    """What a model is told."""
+
+    role = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class UserMessage(Said):
+    """What a user says."""
+
+    role = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantMessage(Said):
+    """What a model has answered."""
+
+    role = "assistant"
 
 
 @dataclass(frozen=True, slots=True)

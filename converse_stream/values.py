@@ -56,6 +56,14 @@ def _paths(value: object) -> bool:
     return isinstance(value, Mapping) and _by_name(value) and _names([*value.values()])
 
 
+def _days(value: object) -> bool:
+    return value is None or is_number(value, 0, 36_500)
+
+
+def _queue(value: object) -> bool:
+    return value is None or (isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable())
+
+
 def _group(value: object) -> bool:
     # What Channels takes as the beginning of a group name, with room for a uuid behind it.
     return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,50}", value) is not None
@@ -66,14 +74,21 @@ RULES: Mapping[str, Rule] = {
     "PROVIDERS": (_by_name, "a dict of providers by name"),
     "DIALECTS": (_paths, "a dict of dotted paths by name"),
     "RETRIES": _whole(0, 100),
+    "TOOLS": (_paths, "a dict of dotted paths by name"),
+    "MAX_STEPS": _whole(1, 1000),
+    "TOOL_TIMEOUT": _seconds(DAY),
+    "MAX_TOOL_RESULT_CHARS": _whole(100, LONGEST_TEXT),
+    "QUEUE": (_queue, "None or the name of a queue"),
     "FLUSH_INTERVAL": _seconds(60),
     "POLL_INTERVAL": _seconds(DAY),
     "LEASE": _seconds(DAY),
+    "DRAIN_SECONDS": (lambda value: is_number(value, 0, DAY), f"a number of seconds from 0 to {DAY:_}"),
     "SSE_RETRY": _whole(1, 1000 * DAY, " of milliseconds"),
     "SSE_HEARTBEAT": _seconds(DAY),
     "SSE_MAX_SECONDS": _seconds(DECADE),
     "MAX_PROMPT_CHARS": _whole(1, LONGEST_TEXT),
     "MAX_OUTPUT_CHARS": _whole(1, LONGEST_TEXT),
+    "MAX_LIVE_ANSWERS": (_limit, "None or a positive whole number"),
     "MAX_LIVE_ANSWERS_PER_USER": (_limit, "None or a positive whole number"),
     "MAX_VIEWERS_PER_USER": (_limit, "None or a positive whole number"),
     "WHEN_BUSY": (lambda value: value in ("refuse", "interrupt"), "'refuse' or 'interrupt'"),
@@ -82,7 +97,9 @@ RULES: Mapping[str, Rule] = {
     "ALLOWED_ORIGINS": (_origins, "a list of origins, such as 'https://chat.example.com', and never '*'"),
     "TICKET_SECONDS": _seconds(DECADE),
     "CHUNK_RETENTION": (_retention, f"a number of seconds from 0 to {DECADE:_}"),
+    "DELETED_RETENTION_DAYS": (_days, "None or a number of days from 0 to 36500"),
     "PUBLIC_METADATA": (_names, "a list of names"),
+    "TITLE_MODEL": (lambda value: value is None or (isinstance(value, str) and value != ""), "None or a model's name"),
     "CACHE": (lambda value: value is None or isinstance(value, str), "None or an alias in CACHES"),
     "GROUP_PREFIX": (_group, "at most 50 ASCII letters, digits, dots, hyphens and underscores"),
 }

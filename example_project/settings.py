@@ -6,11 +6,14 @@ Read from the environment, or from the file `.env` beside manage.py (another one
     DATABASE_URL                 SQLite in db.sqlite3 unless set: postgres://user:password@host:5432/name
     REDIS_URL                    a channel layer on Redis instead of one in the process: redis://host:6379/0
     CONVERSE_MODEL               what answers: demo (needs no key), openai:<model>, …
-    CONVERSE_RUNNER              where answers are generated: thread, inline, …
+    CONVERSE_RUNNER              where answers are generated: thread, inline, celery, …
+    CELERY_BROKER_URL            the queue of the runner celery; REDIS_URL unless set
+    CONVERSE_BROKER              how processes hint to each other; channel_layer with REDIS_URL, else local
     CONVERSE_POLL_INTERVAL       seconds between looks for what other processes wrote
     OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, XAI_API_KEY, GROQ_API_KEY, MISTRAL_API_KEY,
     OPENROUTER_API_KEY, DEEPSEEK_API_KEY, OLLAMA_API_KEY, OLLAMA_HOST    read by the providers themselves
     OPENAI_BASE_URL              another server, such as a gateway, that speaks OpenAI's format
+    STATIC_ROOT                  where collectstatic puts what a proxy serves; staticfiles/ unless set
 
 With DEBUG off also LOG_LEVEL, SECURE_SSL_REDIRECT, SECURE_HSTS_SECONDS, SECURE_HSTS_INCLUDE_SUBDOMAINS,
 SECURE_HSTS_PRELOAD and TRUST_X_FORWARDED_PROTO: production.env.example is such an environment, with a word on each.
@@ -41,8 +44,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "rest_framework.authtoken",
+    "example_project",  # before converse_stream: its templates replace some of the app's
     "converse_stream",
-    "example_project",
+    "example_project.wiki",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -74,7 +78,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -95,6 +99,10 @@ if REDIS_URL := env.str("REDIS_URL", default=""):
         "CONFIG": {"hosts": [REDIS_URL]},
     }
 
+# Read by celery.py, with the runner celery.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.TokenAuthentication",  # first: a request without credentials gets 401
@@ -112,8 +120,10 @@ if base_url := env.str("OPENAI_BASE_URL", default=""):
 CONVERSE_STREAM: dict[str, Any] = {
     "DEFAULT_MODEL": env.str("CONVERSE_MODEL", default="demo"),
     "RUNNER": env.str("CONVERSE_RUNNER", default="thread"),
+    "BROKER": env.str("CONVERSE_BROKER", default="channel_layer" if REDIS_URL else "local"),
     "POLL_INTERVAL": env.float("CONVERSE_POLL_INTERVAL", default=0.25),
     "PROVIDERS": PROVIDERS,
+    "DIALECTS": {"fragments": "example_project.dialects.Fragments"},
     "MAX_LIVE_ANSWERS_PER_USER": 5,
 }
 

@@ -1,21 +1,28 @@
 """What a test needs beside Python: a test whose service is missing is skipped, or fails where services are required."""
 
+import inspect
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connections
+from django.db import connections as databases
 
-from converse_stream import database, feed, recorder
+from converse_stream import brokers, database, feed, recorder
 from converse_stream.models import Conversation
+from converse_stream.providers import client
+
+# What a test takes says nothing where others run beside it.
+hypothesis.settings.register_profile("converse_stream", deadline=None)
+hypothesis.settings.load_profile("converse_stream")
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
@@ -26,6 +33,8 @@ def _lacks_postgres() -> str:
 
 
 def _lacks_redis() -> str:
+    if not which("redis-server"):
+        return "redis-server is not installed"
     url = urlsplit(REDIS_URL)
     try:
         socket.create_connection((url.hostname, url.port or 6379), timeout=2).close()
@@ -41,8 +50,8 @@ def _lacks_browser() -> str:
 
 
 def _lacks_clients() -> str:
-    for directory in ("ai6", "ai7"):
-        if not (Path(__file__).parent / "clients" / directory / "node_modules" / "ai").is_dir():
+    for installed in ("ai6/node_modules/ai", "ai7/node_modules/ai", "browser/node_modules/vue"):
+        if not (Path(__file__).parent / "clients" / installed).is_dir():
             return "the clients are not installed: make test-clients"
     return "" if which("node") and find_spec("openai") else "node and openai are needed: make test-clients"
 
@@ -53,6 +62,21 @@ LACKS: dict[str, Callable[[], str]] = {
     "browser": _lacks_browser,
     "clients": _lacks_clients,
 }
+
+
+_ONE_AT_A_TIME = ("slow", "browser", "clients", "schema")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what starts processes or watches the clock to one worker, where there are several.
+
+    Every async test closes the connections to providers that it leaves on its event loop.
+    """
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
+            item.fixturenames.append("connections")
+        if any(item.get_closest_marker(mark) for mark in _ONE_AT_A_TIME) or "cost" in item.path.parent.parts:
+            item.add_marker(pytest.mark.xdist_group("one at a time"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -70,8 +94,16 @@ def _no_threads_left(_django_db_marker: None) -> Iterator[None]:
     yield
     recorder.stop()
     feed.stop()
+    brokers.stop()
     database.close_pools()
-    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+    SyncToAsync.single_thread_executor.submit(databases.close_all).result()
+
+
+@pytest.fixture
+async def connections() -> AsyncIterator[None]:
+    """Close what a test left open on its event loop."""
+    yield
+    await client.close()
 
 
 @pytest.fixture

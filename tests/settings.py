@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import django
 import environ
 
 SECRET_KEY = "tests"
@@ -23,6 +24,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework.authtoken",
     "converse_stream",
+    "example_project.wiki",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -59,7 +61,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            # No test cuts the power, and a disk may be slow.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
         },
     }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -70,3 +73,7 @@ REST_FRAMEWORK = {
     ]
 }
 CONVERSE_STREAM: dict[str, object] = json.loads(os.environ.get("CONVERSE_STREAM", "{}"))
+CHANNEL_LAYERS: dict[str, object] = json.loads(os.environ.get("CHANNEL_LAYERS", "{}"))
+# Tasks in the database, for the runner `tasks`; before Django 6.0 with the backport.
+INSTALLED_APPS += ["django_tasks_db", *(["django_tasks"] if django.VERSION < (6, 0) else [])]
+TASKS = {"default": {"BACKEND": os.environ.get("TASKS_BACKEND", "django_tasks_db.DatabaseBackend")}}

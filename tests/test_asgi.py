@@ -1,8 +1,9 @@
 """converse_application speaks the lifespan protocol, and is otherwise not there."""
 
+import signal
 import subprocess
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ async def application(scope, receive, send) -> None:
     await send({"type": "called", "with": (scope, receive, send)})
 
 
-async def test_everything_but_the_lifespan_passes_through() -> None:
+async def test_a_socket_and_what_it_does_not_know_pass_through() -> None:
     sent: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
@@ -25,15 +26,27 @@ async def test_everything_but_the_lifespan_passes_through() -> None:
     async def send(event: MutableMapping[str, Any]) -> None:
         sent.append(event)
 
-    for kind in ("http", "websocket", "anything"):
+    for kind in ("websocket", "anything"):
         scope = {"type": kind}
         await converse_application(application)(scope, receive, send)
         assert sent.pop() == {"type": "called", "with": (scope, receive, send)}
     assert sent == []
 
 
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """Leave the process's handlers as they were."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.django_db(transaction=True)
-async def test_answers_have_ended_when_the_shutdown_is_complete(conversation: Conversation) -> None:
+async def test_answers_have_ended_when_the_shutdown_is_complete(
+    conversation: Conversation, own_signals: None, settings: Any
+) -> None:
+    settings.CONVERSE_STREAM = {"DRAIN_SECONDS": 0}
     stream = await conversation.astart_stream()
     await stream.aappend("So far")
     events, told = ["lifespan.startup", "lifespan.shutdown"], []
@@ -57,4 +70,4 @@ async def test_answers_have_ended_when_the_shutdown_is_complete(conversation: Co
 def test_it_can_be_imported_before_django_is_set_up() -> None:
     code = "from converse_stream.asgi import converse_application"
 
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={}, check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={}, check=True, timeout=60)

@@ -217,7 +217,7 @@ def test_an_endless_answer_ends_at_the_limit_and_takes_no_memory(site: Site, run
     with ReplayServer(event("x" * 1000), faults=EndlessAnswer()) as server, traced(megabytes=16):
         message = site.ask(server.url, MAX_OUTPUT_CHARS=100_000, RUNNER=runner)
 
-        assert site.ending(message, within=20) == ("output_limit", "x" * 100_000)
+        assert site.ending(message, within=60) == ("output_limit", "x" * 100_000)
         assert server.disconnected.wait(SOON)
 
 
@@ -249,7 +249,7 @@ def test_endless_tool_calls_are_no_answer(site: Site, fragment: dict[str, Any]) 
             return type(answer)(200, answer.headers, events())
 
     with ReplayServer(b"", faults=Calls()) as server, traced(megabytes=64):
-        assert site.ending(site.ask(server.url), within=20) == ("protocol", "")
+        assert site.ending(site.ask(server.url), within=60) == ("protocol", "")
         assert server.disconnected.wait(SOON)
 
 
@@ -335,6 +335,7 @@ def test_a_connection_that_breaks_in_the_middle_keeps_the_text(site: Site, fault
 
 
 def test_a_stop_closes_the_connection_to_the_provider(site: Site) -> None:
+    """Seeds: B-11, A-04."""
     with in_the_middle(site) as (proxy, server, message):
         assert message.cancel()
 

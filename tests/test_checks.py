@@ -59,6 +59,37 @@ def test_a_runner_or_broker_whose_path_leads_nowhere_is_a_warning(settings, key,
     assert found() == ["W002"]
 
 
+IN_MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+ON_REDIS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": ["redis://x"]}}}
+
+
+@pytest.mark.parametrize(("layers", "says"), [({}, "no channel layer"), (IN_MEMORY, "stays in its process")])
+def test_a_channel_layer_that_reaches_nobody_is_a_warning(settings, layers, says):
+    settings.CONVERSE_STREAM, settings.CHANNEL_LAYERS = {"BROKER": "channel_layer"}, layers
+
+    assert found() == ["W009"]
+    assert says in ours()[0].msg
+
+
+def test_notify_needs_postgresql(settings, database):
+    settings.CONVERSE_STREAM = {"BROKER": "notify"}
+    assert found() == []
+
+    database(
+        ENGINE="django.db.backends.sqlite3",
+        OPTIONS={"transaction_mode": "IMMEDIATE", "init_command": WAL},
+    )
+
+    assert found() == ["W009"]
+    assert "not PostgreSQL" in ours()[0].msg
+
+
+def test_a_channel_layer_on_redis_is_right(settings):
+    settings.CONVERSE_STREAM, settings.CHANNEL_LAYERS = {"BROKER": "channel_layer"}, ON_REDIS
+
+    assert found() == []
+
+
 @pytest.mark.parametrize("model", [["demo", "nobody:knows"], "nobody:knows", []])
 def test_a_default_model_that_nobody_has_is_a_warning(settings, model):
     settings.CONVERSE_STREAM = {"DEFAULT_MODEL": model}
@@ -94,7 +125,11 @@ def test_a_runner_or_broker_that_is_no_name_cannot_run(settings, key, value):
             for key in ("MAX_PROMPT_CHARS", "MAX_OUTPUT_CHARS", "SSE_RETRY")
             for value in (0, 1.5, "1", None)
         ],
-        *[(key, value) for key in ("MAX_LIVE_ANSWERS_PER_USER", "MAX_VIEWERS_PER_USER") for value in (0, -1, 1.5, "1")],
+        *[
+            (key, value)
+            for key in ("MAX_LIVE_ANSWERS", "MAX_LIVE_ANSWERS_PER_USER", "MAX_VIEWERS_PER_USER")
+            for value in (0, -1, 1.5, "1")
+        ],
         *[("TICKET_SECONDS", value) for value in (0, -1, "1", None)],
         *[
             (key, value)
@@ -157,6 +192,7 @@ def test_a_value_that_can_run_is_not_talked_about(settings, key, value):
     ("key", "hint"), [("POL_INTERVAL", "POLL_INTERVAL"), ("runner", "RUNNER"), ("xyz", "DEFAULT_MODEL"), (5, "RUNNER")]
 )
 def test_an_unknown_key_is_named_with_the_one_that_was_meant(settings, key, hint):
+    """Seeds: V-23."""
     settings.CONVERSE_STREAM = {key: 1}
 
     [warning] = ours()

@@ -20,6 +20,7 @@ def test_cleaned_text_can_be_stored_and_is_clean(text: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00")))
 def test_text_that_can_be_stored_is_kept_exactly(text: str) -> None:
+    """Seeds: L-11."""
     assert clean_text(text) == text
 
 
@@ -35,6 +36,7 @@ def test_text_that_can_be_stored_is_kept_exactly(text: str) -> None:
     ],
 )
 def test_what_cannot_be_stored_becomes_a_replacement_character(text: str, stored: str) -> None:
+    """Seeds: F-13, T-02."""
     assert clean_text(text) == stored
 
 

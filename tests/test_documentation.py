@@ -16,16 +16,17 @@ from converse_stream.api import urls as api_urls
 from converse_stream.models import Conversation, Message
 from converse_stream.models.conversation import ConversationQuerySet
 from converse_stream.models.message import MessageQuerySet
+from converse_stream.questions import Question
 from converse_stream.writer import PrismStream
 from tests.pages import PAGES, ROOT, anchors, blocks, links, prose, rows
 
 REFERENCE = ROOT / "docs" / "reference"
 SETTINGS, EVENTS, PYTHON, API = (REFERENCE / f"{name}.md" for name in ("settings", "events", "python", "api"))
-LANGUAGES = {"python", "json", "http", "sh", "shell", "text", "html", "nginx"}
+LANGUAGES = {"python", "json", "http", "sh", "shell", "text", "html", "nginx", "js"}
 
-DOORS = (Conversation, ConversationQuerySet, Message, MessageQuerySet, PrismStream)
+DOORS = (Conversation, ConversationQuerySet, Message, MessageQuerySet, PrismStream, Question)
 NOT_FOR_SITES = {"subject_type", "subject", "last_number", "revision", "live_in", "learn", "outcome"}
-NOT_FOR_SITES |= {"lease_holder", "lease_expires_at", "claims", "client_key", "request_fingerprint"}
+NOT_FOR_SITES |= {"lease_holder", "lease_expires_at", "claims", "client_key", "request_fingerprint", "request"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -49,6 +50,7 @@ def is_public(name, value):
 class TestSettings:
     @pytest.mark.parametrize("key", conf.DEFAULTS)
     def test_every_setting_is_described_with_its_default(self, key):
+        """Seeds: F-09."""
         described = table(SETTINGS, "key", "default", "unit", "meaning")
 
         assert key in described
@@ -102,6 +104,7 @@ class TestEvents:
 
     @pytest.mark.parametrize("kind", sorted(events.CONTENT_KINDS | events.ENDINGS | {"start", "reset"}))
     def test_every_kind_of_event_is_described_and_has_an_example(self, kind):
+        """Seeds: P-01."""
         assert kind in table(EVENTS, "kind", "meaning")
         assert any(kind in block.tags.get("event", "").split(",") for block in blocks(EVENTS, "json"))
 
@@ -201,6 +204,8 @@ def is_known_command(words):
         case [("python" | ".venv/bin/python"), "manage.py", command, *_]:
             return command in {*get_commands(), "runserver", "createsuperuser"}
         case [("python" | "python3"), "-m", "venv", _] | [".", ".venv/bin/activate"] | ["cd", _]:
+            return True
+        case ["celery", "-A", _, "worker", *_]:
             return True
         case ["curl", *rest]:
             return resolve(urlsplit(rest[-1].strip('"')).path).namespace == "converse_api"

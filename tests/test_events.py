@@ -33,12 +33,14 @@ def joined(parts: list[dict[str, object]]) -> list[dict[str, object]]:
 
 @given(PARTS)
 def test_folding_what_was_unfolded_gives_the_parts_back(parts: list[dict[str, object]]) -> None:
+    """Seeds: P-06."""
     assert joined(joined(parts)) == joined(parts)
     assert sum(map(width, joined(parts))) == sum(map(width, parts))
 
 
 @given(PARTS, st.data())
 def test_a_finished_message_resumes_from_any_position(parts: list[dict[str, object]], data: st.DataObject) -> None:
+    """Seeds: P-01."""
     length = sum(map(width, parts))
     cut = data.draw(st.integers(0, length))
 

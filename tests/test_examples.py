@@ -17,6 +17,7 @@ from converse_stream.dialects import payload
 from converse_stream.models import Conversation
 from converse_stream.testing import Follower, ScriptedProvider
 from tests.pages import PAGES, ROOT, blocks, run, run_tests
+from tests.teams import Team
 
 API, EVENTS = (ROOT / "docs" / "reference" / name for name in ("api.md", "events.md"))
 WITH_EXAMPLES = [page for page in PAGES if blocks(page, "python")]
@@ -53,7 +54,7 @@ def surroundings(user):
     """Return the names that a site has where an example is used."""
     conversation = Conversation.objects.create(owner=user)
     conversation.add_user_message("What is a fjord?")
-    message = Conversation.objects.create(owner=user).ask("What is a fjord?").wait(10)
+    message = Conversation.objects.create(owner=user).ask("What is a fjord?").wait(60)
     request = RequestFactory().post("/", {"message": "What is a fjord?"})
     request.user = user
     return {
@@ -66,6 +67,7 @@ def surroundings(user):
         "get_object_or_404": get_object_or_404,
         "Conversation": Conversation,
         "BASE_DIR": ROOT,
+        "Team": Team,
     }
 
 
@@ -180,6 +182,7 @@ def every_event(user):
 
 
 def test_every_event_has_the_keys_that_are_shown(user):
+    """Seeds: V-22, P-02."""
     shown = {}
     for block in blocks(EVENTS, "json"):
         for kind in filter(None, block.tags.get("event", "").split(",")):

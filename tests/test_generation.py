@@ -37,7 +37,7 @@ ITEMS = [
 def test_a_source_of_any_kind_writes_the_answer(conversation: Conversation, settings, source, runner: str) -> None:
     settings.CONVERSE_STREAM = {"RUNNER": runner}
 
-    message = conversation.ask("go", source=source(), model="mine").wait(10)
+    message = conversation.ask("go", source=source(), model="mine").wait(60)
 
     assert (message.status, message.content) == (Status.COMPLETE, "text more ")
     assert (message.finish_reason, message.finish_reason_raw) == ("length", "max")
@@ -53,13 +53,14 @@ def test_a_source_that_yields_nonsense_fails_and_keeps_the_text(
 ) -> None:
     settings.CONVERSE_STREAM = {"RUNNER": runner}
 
-    message = conversation.ask("go", source=iter(["good ", bad])).wait(10)
+    message = conversation.ask("go", source=iter(["good ", bad])).wait(60)
 
     assert (message.status, message.error_code, message.content) == (Status.FAILED, "internal", "good ")
 
 
 def test_a_source_that_says_nothing_completes_an_empty_answer(conversation: Conversation) -> None:
-    message = conversation.ask("go", source=[]).wait(10)
+    """Seeds: V-07."""
+    message = conversation.ask("go", source=[]).wait(60)
 
     assert (message.status, message.content, message.length) == (Status.COMPLETE, "", 0)
     assert [event.kind for event in message.follow()] == ["start", "complete"]
@@ -77,17 +78,18 @@ def test_a_source_is_closed_when_its_answer_is_stopped(conversation: Conversatio
             closed.set()
 
     message = conversation.ask("go", source=source())
-    assert begun.wait(10)
+    assert begun.wait(60)
     message.cancel()
 
-    assert closed.wait(10)
+    assert closed.wait(60)
     assert Message.objects.get(pk=message.pk).status == Status.CANCELLED
 
 
 def test_every_call_to_a_provider_is_an_attempt(conversation: Conversation) -> None:
+    """Seeds: A-05."""
     script = [Served("m-2026", "req-9"), Reasoning("hm"), "answer", Usage(11, 22, 3, 4), Finish("stop", "end")]
 
-    message = conversation.ask("go", model=ScriptedProvider(script, name="acme", model="m")).wait(10)
+    message = conversation.ask("go", model=ScriptedProvider(script, name="acme", model="m")).wait(60)
 
     attempt = finished_attempt(message)
     assert (attempt.provider, attempt.model, attempt.served_model) == ("acme", "m", "m-2026")
@@ -113,7 +115,7 @@ def test_a_provider_that_fails_leaves_its_code_on_message_and_attempt(conversati
 
 @pytest.mark.parametrize("script", [["half", Finish("error", "error")]])
 def test_an_ending_that_is_an_error_is_a_failure(conversation: Conversation, script: list[Any]) -> None:
-    message = conversation.ask("go", model=ScriptedProvider(script)).wait(10)
+    message = conversation.ask("go", model=ScriptedProvider(script)).wait(60)
 
     assert (message.status, message.error_code, message.content) == (Status.FAILED, "server", "half")
 
@@ -136,6 +138,7 @@ def test_options_of_the_site_the_conversation_and_the_call_are_merged(settings) 
 
 
 def test_retry_is_a_sibling_by_the_same_model(conversation: Conversation, settings) -> None:
+    """Seeds: V-30."""
     settings.CONVERSE_STREAM = {"RUNNER": "inline", "PROVIDERS": {"mine": ScriptedProvider(["again"])}}
     first = conversation.ask("go", model="mine:small")
 

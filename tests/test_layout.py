@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import converse_stream
+from tests.sources import tree
 
 ROOT = Path(converse_stream.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py") if "migrations" not in path.parts)
@@ -16,10 +17,6 @@ FORBIDDEN = re.compile("manager|helper|util|handler|processor|service|info|misc|
 FIXED_BY_DJANGO = {"management"}
 
 every_module = pytest.mark.parametrize("path", MODULES, ids=NAMES)
-
-
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def dotted(path: Path) -> str:

@@ -103,6 +103,7 @@ ENDINGS = [
 @pytest.mark.parametrize("form", [dict, as_object])
 @pytest.mark.parametrize(("response", "reason", "raw"), ENDINGS)
 def test_a_response_tells_how_the_answer_ended(form, response: dict[str, Any], reason: str, raw: str) -> None:
+    """Seeds: C-07."""
     outcome = read_outcome(form(response))
 
     assert (outcome.finish_reason, outcome.finish_reason_raw) == (reason, raw)
@@ -177,7 +178,7 @@ SAYINGS = [
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("finish", "reason", "raw"), SAYINGS)
 def test_a_source_may_end_in_its_own_words(conversation: Conversation, finish: dict[str, Any], reason, raw) -> None:
-    message = conversation.ask("go", source=["fine", {"type": "finish", **finish}]).wait(10)
+    message = conversation.ask("go", source=["fine", {"type": "finish", **finish}]).wait(60)
 
     assert (message.status, message.content) == (Status.COMPLETE, "fine")
     assert (message.finish_reason, message.finish_reason_raw) == (reason, raw)
@@ -185,7 +186,7 @@ def test_a_source_may_end_in_its_own_words(conversation: Conversation, finish: d
 
 @pytest.mark.django_db(transaction=True)
 def test_a_source_that_ends_with_a_word_for_an_error_fails(conversation: Conversation) -> None:
-    message = conversation.ask("go", source=["half", {"type": "finish", "reason": "FAILED"}]).wait(10)
+    message = conversation.ask("go", source=["half", {"type": "finish", "reason": "FAILED"}]).wait(60)
 
     assert (message.status, message.error_code, message.content) == (Status.FAILED, "server", "half")
 

@@ -85,7 +85,7 @@ class TestAnswers:
     @pytest.fixture(params=["thread", "inline"])
     def ask(self, request: Any, settings: Any, conversation: Conversation):
         settings.CONVERSE_STREAM = {"RUNNER": request.param}
-        return lambda *models: conversation.ask("go", model=models).wait(10)
+        return lambda *models: conversation.ask("go", model=models).wait(60)
 
     def test_an_answer_has_the_price_of_its_call(self, ask):
         message = ask(Sold(["yes", *USAGE]))
@@ -96,6 +96,7 @@ class TestAnswers:
         assert (attempt.cost, message.cost) == (PRICE, PRICE)
 
     def test_an_answer_has_the_price_of_all_its_calls(self, ask):
+        """Seeds: V-26."""
         message = ask(Sold([*USAGE, Overloaded(retry_after=0)], ["yes", *USAGE]))
 
         assert [attempt.cost for attempt in finished_attempts(message)] == [PRICE, PRICE]

@@ -62,6 +62,7 @@ def test_every_recorded_provider_is_one_of_ours() -> None:
 def test_a_recorded_answer_arrives_character_for_character(
     recording: Recording, conversation: Conversation, provider: Any
 ) -> None:
+    """Seeds: A-19."""
     expected = recording.expected
     with ReplayServer(recording.path) as server:
         provider(server, name_of(recording), APIS[recording.sidecar["api"]])
@@ -119,9 +120,10 @@ def bare(part: dict[str, Any]) -> dict[str, Any]:
 def test_an_http_error_ends_the_answer_with_its_code(
     recording: Recording, conversation: Conversation, provider: Any
 ) -> None:
+    """Seeds: T-05."""
     with ReplayServer(recording.path) as server:
         provider(server, name_of(recording), None)
-        message = conversation.ask("Tell me.", model=f"{name_of(recording)}:asked-for").wait(20)
+        message = conversation.ask("Tell me.", model=f"{name_of(recording)}:asked-for").wait(60)
     attempt = finished_attempt(message)
 
     assert len(server.requests) == 1
@@ -140,7 +142,7 @@ def test_the_request_carries_the_history_and_the_key_appears_nowhere_else(
     conversation.add_assistant_message("answer")
     with ReplayServer(body, status=401, content_type="application/json") as server:
         provider(server)
-        message = conversation.ask("second", model="openai:gpt-test").wait(20)
+        message = conversation.ask("second", model="openai:gpt-test").wait(60)
 
     [request] = server.requests
     assert request.headers["authorization"] == f"Bearer {KEY}"
@@ -159,6 +161,6 @@ def test_a_body_without_its_ending_is_truncated_and_keeps_the_text(conversation:
     body = b'data: {"choices": [{"index": 0, "delta": {"content": "half an ans"}}]}\n\n'
     with ReplayServer(body) as server:
         provider(server)
-        message = conversation.ask("go", model="openai:gpt-test").wait(20)
+        message = conversation.ask("go", model="openai:gpt-test").wait(60)
 
     assert (message.status, message.error_code, message.content) == (Status.FAILED, "truncated", "half an ans")

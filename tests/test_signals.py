@@ -35,7 +35,7 @@ class Heard(list[tuple[str, str, str]]):
 
     def wait_for(self, count: int) -> list[tuple[str, str, str]]:
         with self._news:
-            assert self._news.wait_for(lambda: len(self) >= count, timeout=10)
+            assert self._news.wait_for(lambda: len(self) >= count, timeout=60)
             return list(self)
 
 
@@ -53,8 +53,9 @@ def listening() -> Iterator[Heard]:
 
 
 def test_an_answer_is_started_and_completed_once(conversation: Conversation) -> None:
+    """Seeds: V-21."""
     with listening() as heard:
-        conversation.ask("go", source=["the ", "answer"]).wait(10)
+        conversation.ask("go", source=["the ", "answer"]).wait(60)
 
         assert heard.wait_for(2)[1] == ("completed", "complete", "the answer")
         assert [name for name, *_ in heard] == ["started", "completed"]
@@ -71,6 +72,7 @@ def test_a_stop_is_told_once_whoever_asks_for_it(conversation: Conversation) -> 
 
 
 def test_a_failure_is_told_after_its_commit(conversation: Conversation) -> None:
+    """Seeds: V-30."""
     with listening() as heard:
         with pytest.raises(ZeroDivisionError), conversation.start_stream() as stream:
             stream.append("half")
@@ -84,7 +86,7 @@ def test_nothing_is_told_of_what_was_rolled_back(conversation: Conversation) -> 
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             conversation.ask("go", source=["x"])
             raise ZeroDivisionError
-        conversation.ask("again", source=["y"]).wait(10)
+        conversation.ask("again", source=["y"]).wait(60)
 
         assert [name for name, *_ in heard.wait_for(2)] == ["started", "completed"]
 
@@ -97,7 +99,7 @@ def test_a_receiver_that_raises_hurts_nobody(conversation: Conversation) -> None
     stream_completed.connect(explode)
     try:
         with listening() as heard:
-            message = conversation.ask("go", source=["fine"]).wait(10)
+            message = conversation.ask("go", source=["fine"]).wait(60)
             heard.wait_for(2)
     finally:
         stream_started.disconnect(explode)

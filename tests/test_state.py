@@ -48,10 +48,10 @@ def test_the_next_prompt_holds_the_state_of_its_own_model_only(conversation: Con
     mine = ScriptedProvider(
         [Reasoning("Hm."), State("reasoning", {"s": 1}), State("text", {"e": 2}), Text("Yes.")], name="a"
     )
-    conversation.ask("?", model=mine).wait(20)
+    conversation.ask("?", model=mine).wait(60)
     other = ScriptedProvider(["No."], name="b")
-    conversation.ask("?", model=other).wait(20)
-    conversation.ask("?", model=mine).wait(20)
+    conversation.ask("?", model=other).wait(60)
+    conversation.ask("?", model=mine).wait(60)
 
     answer = asked(mine)[1]
     assert answer == [

@@ -21,6 +21,7 @@ def stored(stream: PrismStream) -> Message:
 
 
 def test_what_is_appended_is_stored_in_order(conversation: Conversation) -> None:
+    """Seeds: C-01, C-02."""
     with conversation.start_stream(model="my-model") as stream:
         for index in range(500):
             stream.append(f"{index} ")
@@ -32,6 +33,7 @@ def test_what_is_appended_is_stored_in_order(conversation: Conversation) -> None
 
 
 def test_the_same_instance_shows_the_ending(conversation: Conversation) -> None:
+    """Seeds: C-05."""
     with conversation.start_stream() as stream:
         stream.append("hi")
 
@@ -40,6 +42,7 @@ def test_the_same_instance_shows_the_ending(conversation: Conversation) -> None:
 
 
 def test_every_kind_of_content_is_a_part_at_its_place(conversation: Conversation) -> None:
+    """Seeds: A-08."""
     with conversation.start_stream() as stream:
         stream.reasoning("let me ").reasoning("see").append("I look it up. ")
         stream.tool_call("c1", "search", {"q": "π"}).tool_result("c1", "search", [1, None, float("nan")])
@@ -79,6 +82,7 @@ def test_halves_of_a_surrogate_pair_in_two_appends_are_one_character(conversatio
 
 
 def test_writing_after_the_end_raises(conversation: Conversation) -> None:
+    """Seeds: C-02, V-14, T-10."""
     with conversation.start_stream() as stream:
         stream.append("x")
 
@@ -126,6 +130,7 @@ def test_only_content_is_written_as_content(conversation: Conversation, content:
 
 
 def test_an_exception_fails_the_message_keeps_the_text_and_is_raised(conversation: Conversation, caplog) -> None:
+    """Seeds: C-04."""
     caplog.set_level(logging.ERROR, "converse_stream")
     with pytest.raises(ZeroDivisionError), conversation.start_stream() as stream:
         stream.append("secret text")
@@ -226,6 +231,7 @@ OURS = Outcome("m", "r1", "length", "length", input_tokens=25, output_tokens=15,
 
 @pytest.mark.parametrize("response", [OPENAI_SHAPED, ANTHROPIC_SHAPED, MAPPING, OURS])
 def test_complete_reads_what_a_response_knows(conversation: Conversation, response: object) -> None:
+    """Seeds: C-03."""
     message = conversation.start_stream(model="asked-for").append("x").complete(response, team="blue")
 
     assert (message.finish_reason, message.input_tokens, message.output_tokens) == ("length", 25, 15)
@@ -237,6 +243,7 @@ def test_complete_reads_what_a_response_knows(conversation: Conversation, respon
 
 
 def test_none_overwrites_nothing(conversation: Conversation) -> None:
+    """Seeds: C-03."""
     response = {"model": None, "usage": None, "finish_reason": None}
 
     message = conversation.start_stream(model="asked-for", metadata={"mine": 1}).complete(response)
@@ -261,6 +268,7 @@ def test_reserved_metadata_is_refused_and_the_message_stays_open(conversation: C
 
 
 def test_the_metadata_of_earlier_systems_is_all_there(conversation: Conversation) -> None:
+    """Seeds: C-06."""
     done = conversation.start_stream().append("x").complete().metadata
     failed = conversation.start_stream().append("x").fail("no").metadata
 
@@ -270,6 +278,7 @@ def test_the_metadata_of_earlier_systems_is_all_there(conversation: Conversation
 
 
 def test_figures_are_recorded(conversation: Conversation) -> None:
+    """Seeds: A-05."""
     with conversation.start_stream() as stream:
         stream.append("a").append("b")
 
@@ -281,6 +290,7 @@ def test_figures_are_recorded(conversation: Conversation) -> None:
 
 
 def test_a_ten_megabyte_answer_is_stored_exactly(conversation: Conversation) -> None:
+    """Seeds: V-03, T-15."""
     piece = "Ünïcödé 😀 \u2028 data: [DONE]\n\n" * 2000
     with conversation.start_stream() as stream:
         for _ in range(200):
@@ -291,6 +301,7 @@ def test_a_ten_megabyte_answer_is_stored_exactly(conversation: Conversation) -> 
 
 
 def test_retention_zero_deletes_the_chunks_with_the_ending(conversation: Conversation, settings) -> None:
+    """Seeds: V-04."""
     settings.CONVERSE_STREAM = {"CHUNK_RETENTION": 0}
     with conversation.start_stream() as stream:
         stream.append("a").data("mark", 1)

@@ -33,6 +33,7 @@ def found() -> list[str]:
 
 @pytest.mark.parametrize("key", DEFAULTS)
 def test_any_value_of_any_setting_is_spoken_of_or_works(settings, user, key):
+    """Seeds: V-23."""
     for value in (*WRONG, *NESTED, *PATHS):
         settings.CONVERSE_STREAM = {"RUNNER": "inline", "DEFAULT_MODEL": Echo("echo"), key: value}
         said, conversation = found(), Conversation.objects.create(owner=user)

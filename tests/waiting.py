@@ -9,7 +9,7 @@ from converse_stream.models import Attempt, Message
 def finished_attempt(message: Message) -> Attempt:
     """Return the message's one attempt once its outcome is written, which is after the message's own ending."""
     pause = threading.Event()
-    for _ in range(500):
+    for _ in range(3000):
         attempt = message.attempts.get()
         if attempt.outcome != Attempt.Outcome.RUNNING:
             return attempt
@@ -23,7 +23,7 @@ def finished_attempts(message: Message) -> list[Attempt]:
     return list(message.attempts.order_by("pk"))
 
 
-def until(is_so: Callable[[], object], seconds: float = 10.0) -> None:
+def until(is_so: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until something is so."""
     pause = threading.Event()
     for _ in range(round(seconds / 0.02)):

@@ -21,9 +21,8 @@ from converse_stream.api.ai_sdk_turns import Turn, answering
 from converse_stream.api.base import OwnerView, stream_url
 from converse_stream.api.fields import CleanTextField, ModelField, OptionsField
 from converse_stream.api.streams import StreamView
-from converse_stream.conf import settings
 from converse_stream.dialects.ai_sdk import NAME
-from converse_stream.limits import ViewerSlot
+from converse_stream.limits import ViewerSlot, interrupts
 from converse_stream.models import Conversation, Message
 from converse_stream.responses import EventStreamResponse
 
@@ -54,7 +53,7 @@ class Chat(OwnerView):
         serializer.is_valid(raise_exception=True)
         asked = serializer.validated_data
         options = {name: asked[name] for name in ("model", "options") if asked.get(name)}
-        options["interrupt"] = asked.get("interrupt", settings.WHEN_BUSY == "interrupt")
+        options["interrupt"] = interrupts(asked.get("interrupt"))
         slot = ViewerSlot(request.user.pk)
         message = self._answer(asked["id"], Turn.of(asked), options)
         response = EventStreamResponse(message, dialect=NAME, request=request._request)

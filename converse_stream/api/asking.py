@@ -16,9 +16,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from converse_stream.api.base import OwnerView, stream_url, wants_stream
-from converse_stream.conf import settings
 from converse_stream.dialects import get_dialect
-from converse_stream.limits import ViewerSlot
+from converse_stream.limits import ViewerSlot, interrupts
 from converse_stream.models import Message, Role
 from converse_stream.responses import EventStreamResponse
 
@@ -39,7 +38,7 @@ class AskingView(OwnerView, GenericAPIView[Message]):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields: dict[str, Any] = dict(serializer.validated_data)
-        fields["interrupt"] = fields.get("interrupt", settings.WHEN_BUSY == "interrupt")
+        fields["interrupt"] = interrupts(fields.get("interrupt"))
         fields["client_key"] = client_key(request)
         return fields
 

@@ -27,7 +27,7 @@ from converse_stream.asking import ask
 from converse_stream.conf import settings
 from converse_stream.dialects.openai import OpenAIDialect, completion, error
 from converse_stream.exceptions import InvalidContent
-from converse_stream.limits import ViewerSlot
+from converse_stream.limits import ViewerSlot, interrupts
 from converse_stream.models import Conversation, Message
 from converse_stream.models.opening import insert
 from converse_stream.registry import chain
@@ -98,7 +98,7 @@ class ChatCompletions(OpenAIView):
 
     def _ask(self, asked: Completion, key: str | None) -> Message:
         options: dict[str, Any] = {"model": asked.model or None, "options": asked.options, "client_key": key}
-        options["interrupt"] = settings.WHEN_BUSY == "interrupt"
+        options["interrupt"] = interrupts()
         if asked.conversation is not None:
             if asked.history.prompt is None:
                 raise InvalidContent("a conversation goes on with the user's message")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from django.utils import timezone
-
 from converse_stream.cleaning import clean_json
-from converse_stream.events import text_of, width
 from converse_stream.exceptions import InvalidContent
 from converse_stream.models import Message, Role
-from converse_stream.models.opening import check_content
+from converse_stream.models.contents import check_content
+from converse_stream.models.items import finished
 from converse_stream.providers.codecs.values import is_shallow, parsed
 
 SYSTEM = ("system", "developer")
@@ -48,11 +46,11 @@ class History:
             self.system_prompt = "\n\n".join(filter(None, (self.system_prompt, text)))
         elif role in SYSTEM or role == "user":
             check_content(text)
-            self.messages.append(_finished(Role.USER if role == "user" else Role.SYSTEM, _texts(text)))
+            self.messages.append(finished(Role.USER if role == "user" else Role.SYSTEM, _texts(text), {}))
         elif role == "assistant":
             parts = [*_texts(text), *map(_call, _list(message.get("tool_calls")))]
             if parts:
-                self.messages.append(_finished(Role.ASSISTANT, parts))
+                self.messages.append(finished(Role.ASSISTANT, parts, {}))
         elif role == "tool":
             self._answer(message.get("tool_call_id"), text)
         else:
@@ -100,8 +98,3 @@ def _list(value: Any) -> list[Any]:
 
 def _texts(text: str) -> list[dict[str, Any]]:
     return [{"type": "text", "text": text}] if text else []
-
-
-def _finished(role: str, parts: Sequence[dict[str, Any]]) -> Message:
-    length = sum(map(width, parts))
-    return Message(role=role, content=text_of(parts), parts=list(parts), length=length, finished_at=timezone.now())

@@ -36,6 +36,11 @@ class ViewSchema(AutoSchema):
         """Return what it does."""
         return self.operation.summary if self.operation else None
 
+    def get_description(self) -> str:  # type: ignore[override]  # the method of drf-spectacular, not REST framework's
+        """Return what there is to say about it."""
+        said = self.operation.description if self.operation else ""
+        return said or str(AutoSchema.get_description(self))
+
     def get_request_serializer(self) -> Any:
         """Return what is sent, in JSON: that forms are read too is for people without a program."""
         return {JSON: self.operation.body} if self.operation and self.operation.body else None

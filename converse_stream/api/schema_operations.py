@@ -13,6 +13,7 @@ from converse_stream.api import conversations, described, events, exports, messa
 from converse_stream.api.base import SSE
 from converse_stream.api.formats import FORMATS
 from converse_stream.dialects import BUILT_IN
+from converse_stream.events import CONTENT_KINDS, ENDINGS
 
 JSON = "application/json"
 ANYTHING = {"type": "object", "additionalProperties": {}}
@@ -25,9 +26,10 @@ REFUSALS: Mapping[int, tuple[Any, str]] = {
     413: (described.Error, "What was sent is too large."),
     415: (described.Refusal, "The body is of a type that nobody parses."),
     422: (described.Error, "The Idempotency-Key came before with another body."),
+    503: (described.Error, "The site has as many live answers as it may, or the database is away; see Retry-After."),
     429: (ANYTHING, "Too many requests, live answers or viewers; Retry-After says when to come again."),
 }
-ALWAYS = (401, 403, 429)
+ALWAYS = (401, 403, 429, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Operation:
     body: Any = None
     """The serializer of what is sent."""
     parameters: Sequence[OpenApiParameter] = field(default=())
+    description: str = ""
+    """More than the summary, where there is more to say."""
 
     @property
     def responses(self) -> dict[Any, Any]:
@@ -75,12 +79,26 @@ def _asks(name: str, summary: str, body: Any) -> Operation:
     return Operation(name, summary, started, (400, 404, 409, 413, 415, 422), body, (KEY, REPLAYED, LOCATION, DIALECT))
 
 
+KINDS = ("start", *sorted(CONTENT_KINDS), "reset", *sorted(ENDINGS))
 EVENT = {
     "type": "object",
     "properties": {
         "id": {"type": "string", "description": "a cursor"},
         "event": {"type": "string"},
         "data": {"type": "string", "description": "JSON on one line; in some dialects text"},
+        "retry": {"type": "integer"},
+    },
+}
+UPDATE = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "a cursor of the conversation: all that its viewer has by now"},
+        "event": {"type": "string", "enum": ["conversation", "message", *KINDS, "gone"]},
+        "data": {
+            "type": "string",
+            "contentMediaType": JSON,
+            "description": "JSON on one line: what the event says, with `type`, `conversation` and `message_id`",
+        },
         "retry": {"type": "integer"},
     },
 }
@@ -96,6 +114,10 @@ LOCATION = _header("Location", "Where the answer is followed.", response=[202])
 DIALECT = _query("dialect", "The wire format.", {"type": "string", "enum": [*BUILT_IN], "default": "native"})
 CURSOR = (
     _query("after", "The cursor to continue behind: a position, or `<message id>.<position>`.", str),
+    _header("Last-Event-ID", "A cursor; it wins over `after`."),
+)
+WATCHING = (
+    _query("after", "The cursor to continue behind: that of an update, or the number of a message.", str),
     _header("Last-Event-ID", "A cursor; it wins over `after`."),
 )
 TICKET = _query("ticket", "A ticket, in place of any other authentication.", str)
@@ -149,9 +171,11 @@ OPERATIONS: Mapping[tuple[type, str], Operation] = {
     (events.ConversationEvents, "GET"): Operation(
         "conversations_watch",
         "Watch a conversation",
-        {(200, SSE): EVENT, 204: None},
+        {(200, SSE): OpenApiResponse(UPDATE, "Updates, without end: the client comes back with the last `id`.")},
         (400, 404),
-        parameters=CURSOR,
+        parameters=WATCHING,
+        description="What happens in a conversation, in whatever tab or process: its title, new messages, answers as "
+        "they are written, and their endings. Without a cursor it begins with all that is there.",
     ),
     (exports.ConversationExport, "GET"): Operation(
         "conversations_export",

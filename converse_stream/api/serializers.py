@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import router, transaction
-from django.db.models import F
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
@@ -60,7 +59,7 @@ class ConversationSerializer(KnownFieldsOnly, serializers.ModelSerializer[Conver
         rows = Conversation.objects.using(using).filter(pk=instance.pk, deleted_at=None)
         with transaction.atomic(using=using):
             # A write first: what is read behind it nobody else is changing.
-            if not rows.update(updated_at=timezone.now(), revision=F("revision") + 1):
+            if not rows.update(updated_at=timezone.now()):
                 raise NotFound
             current = rows.get()
             for name in {"metadata", "options"} & set(validated_data):

@@ -9,13 +9,14 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
-from converse_stream import registry, values
+from converse_stream import brokers, registry, values
 from converse_stream.brokers import Broker
 from converse_stream.checks.given import given
 from converse_stream.conf import DEFAULTS, django_setting, load
 from converse_stream.dialects import Dialect
 from converse_stream.exceptions import InvalidOptions, UnknownModel
 from converse_stream.runners import BUILT_IN, Runner
+from converse_stream.runners import load_class as load_runner
 
 
 @register("converse_stream")
@@ -50,11 +51,31 @@ def _cache() -> Iterator[CheckMessage]:
 
 
 def _runner() -> Iterator[CheckMessage]:
-    yield from _path("RUNNER", tuple(BUILT_IN), Runner)
+    said = [*_path("RUNNER", tuple(BUILT_IN), Runner)]
+    yield from said
+    if said or given("RUNNER") not in BUILT_IN:
+        return
+    try:
+        load_runner(given("RUNNER"))
+    except ImproperlyConfigured as error:
+        hint = "Install the extra 'celery' for celery; for tasks the extra 'tasks' or Django 6.0."
+        yield Warning(f"{error}.", hint=hint, id="converse_stream.W002")
 
 
 def _broker() -> Iterator[CheckMessage]:
-    yield from _path("BROKER", ("local",), Broker)
+    said = [*_path("BROKER", ("local", *brokers.BUILT_IN), Broker)]
+    yield from said
+    name = given("BROKER")
+    if said or name == "local":
+        return
+    try:
+        problems = [*brokers.load_class(name).problems()]
+    except ImproperlyConfigured as error:
+        yield Warning(f"{error}.", id="converse_stream.W002")
+        return
+    for problem in problems:
+        hint = f"Without hints answers written elsewhere are seen every {given('POLL_INTERVAL')} s (POLL_INTERVAL)."
+        yield Warning(f"BROKER is {name!r}, and {problem}.", hint=hint, id="converse_stream.W009")
 
 
 def _path(key: str, names: tuple[str, ...], kind: type[Any]) -> Iterator[CheckMessage]:

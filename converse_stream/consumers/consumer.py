@@ -11,13 +11,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
 
 from converse_stream import database
+from converse_stream.access import Claim, Loss, Rounds, get_rounds, signing_session
 from converse_stream.consumers import codes, frames
-from converse_stream.consumers.access import Claim, Loss, signing_session
 from converse_stream.consumers.codes import Closing
 from converse_stream.consumers.frames import Refusal
 from converse_stream.consumers.origins import own_pages
 from converse_stream.consumers.pace import Allowance, Turns
-from converse_stream.consumers.rounds import Rounds, get_rounds
 from converse_stream.consumers.serving import Serving
 from converse_stream.exceptions import ConverseError, InternalError, TooManyViewers
 from converse_stream.limits import ViewerSlot
@@ -150,7 +149,8 @@ class ConverseConsumer(AsyncWebsocketConsumer):
 
     def claim(self) -> Claim:
         """Return what this socket takes for granted."""
-        return Claim(self.scope["user"], self._session_key, self._serving.conversations if self._serving else ())
+        user, followed = self.scope["user"], self._serving.conversations if self._serving else ()
+        return Claim(user, self._session_key, dict.fromkeys(followed, user.pk))
 
     def lose(self, loss: Loss) -> None:
         """End what its user may not see any more."""

@@ -9,13 +9,20 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
+from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext as _
 
 from converse_stream.cleaning import clean_text
 from converse_stream.conf import settings
 from converse_stream.consumers.codes import Closing
 from converse_stream.events import dumps
-from converse_stream.exceptions import ConversationBusy, ConverseError, GenerationError
+from converse_stream.exceptions import (
+    ConversationBusy,
+    ConverseError,
+    GenerationError,
+    StoreUnavailable,
+    TooManyRequests,
+)
 from converse_stream.models import Conversation
 
 SMALL = 16_384
@@ -28,9 +35,9 @@ _FIELDS: Mapping[str, frozenset[str]] = {
     "unfollow": frozenset({"message"}),
     "watch": frozenset({"conversation", "after"}),
     "unwatch": frozenset({"conversation"}),
-    "ask": frozenset({"conversation", "content", "model", "options", "client_key"}),
-    "retry": frozenset({"message", "client_key"}),
-    "regenerate": frozenset({"message", "model", "options", "client_key"}),
+    "ask": frozenset({"conversation", "content", "model", "options", "interrupt", "client_key"}),
+    "retry": frozenset({"message", "interrupt", "client_key"}),
+    "regenerate": frozenset({"message", "model", "options", "interrupt", "client_key"}),
     "cancel": frozenset({"message"}),
 }
 ACTIONS = frozenset(_FIELDS)
@@ -49,6 +56,8 @@ class Refusal(Exception):
         """What the socket is closed with once the client has been told; None keeps it open."""
         self.live_message: str | None = None
         """The answer that is in the way, if it is one."""
+        self.retry_after: int | None = None
+        """Seconds after which it makes sense to ask again, where that is known."""
 
     @classmethod
     def of(cls, error: Exception) -> Refusal | None:
@@ -57,10 +66,14 @@ class Refusal(Exception):
             return error
         if isinstance(error, ObjectDoesNotExist):
             return not_found("conversation" if isinstance(error, Conversation.DoesNotExist) else "message")
+        if isinstance(error, OperationalError | InterfaceError):
+            return cls(StoreUnavailable.code, _("The site is busy. Please try again soon."))
         if isinstance(error, ConverseError) and not isinstance(error, GenerationError):
             refusal = cls(error.code, str(error.public))
             if isinstance(error, ConversationBusy) and error.live_message:
                 refusal.live_message = str(error.live_message)
+            if isinstance(error, TooManyRequests):
+                refusal.retry_after = error.retry_after
             return refusal
         return None
 
@@ -106,6 +119,13 @@ class Request:
         value = self.fields.get(name)
         if value is not None and not isinstance(value, str):
             raise Refusal("bad_request", _("The field %(name)s must be text.") % {"name": name})
+        return value
+
+    def flag(self, name: str) -> bool | None:
+        """Return a field that is true or false, or None where it is left out. Raise Refusal."""
+        value = self.fields.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise Refusal("bad_request", _("The field %(name)s must be true or false.") % {"name": name})
         return value
 
 
@@ -165,6 +185,8 @@ def error(refusal: Refusal, frame: Any) -> str:
     more: dict[str, Any] = {} if echo(given) is None else {"id": echo(given)}
     if refusal.live_message:
         more["live_message"] = refusal.live_message
+    if refusal.retry_after:
+        more["retry_after"] = refusal.retry_after
     body = {"type": "error", "code": refusal.code, "message": refusal.message, "request": asked(given)}
     return dumps(body | more)
 

@@ -51,7 +51,7 @@ def _cancel(user: User, request: Request) -> dict[str, Any]:
 
 def _choices(request: Request) -> dict[str, Any]:
     """Return what a client may say about an answer, as far as it has."""
-    choices: dict[str, Any] = {}
+    choices: dict[str, Any] = {"interrupt": limits.interrupts(request.flag("interrupt"))}
     if model := request.text("model"):
         limits.check_model(model)
         choices["model"] = model

@@ -61,10 +61,12 @@ class SharedDialect(Dialect):
 
     def encode(self, events: Iterable[Event]) -> bytes:
         """Return the bytes of these events. Each event is encoded once, for all viewers."""
-        return b"".join([event.frames.get(self.name) or self._remember(event) for event in events])
+        return b"".join([self._framed(event) for event in events])
 
-    def _remember(self, event: Event) -> bytes:
-        frame = event.frames[self.name] = self.frame(event)
+    def _framed(self, event: Event) -> bytes:
+        frame = event.frames.get(self.name)
+        if frame is None:
+            frame = event.frames[self.name] = self.frame(event)
         return frame
 
     @abstractmethod

@@ -12,11 +12,16 @@ ConverseError
 ├── IdempotencyMismatch      idempotency_mismatch
 ├── TooManyRequests          too_many
 │   ├── TooManyAnswers       too_many_answers
+│   ├── SiteFull             site_full
 │   └── TooManyViewers       too_many_viewers
 ├── NothingToAnswer          nothing_to_answer
 ├── NotStarted               not_started
 ├── DatabaseHeld             held
 ├── StreamClosed             closed
+├── AnswerStopped            stopped
+├── ToolError                tool_failed: the result of a tool call, told to the model
+│   └── UnknownTool unknown_tool, BadArguments bad_arguments, ToolRefused refused,
+│       ToolTimeout tool_timeout, StepLimit step_limit
 └── GenerationError          ends an answer as failed
     ├── ProviderError        from the provider
     │   ├── AuthenticationFailed auth      PermissionDenied permission   QuotaExceeded quota
@@ -25,10 +30,11 @@ ConverseError
     │   ├── ModelNotFound not_found        ProviderTimeout timeout       ConnectionFailed connection
     │   └── Truncated truncated            ProtocolError protocol        ServerError server
     └── ours: WorkerLost worker_lost, Shutdown shutdown, StoreUnavailable store_unavailable,
-              OutputLimit output_limit, InternalError internal
+              OutputLimit output_limit, InvalidOutput invalid_output, InternalError internal
 """
 
 from converse_stream.exceptions.base import (
+    AnswerStopped,
     ContentTooLong,
     ConversationBusy,
     ConverseError,
@@ -41,6 +47,7 @@ from converse_stream.exceptions.base import (
     NothingToAnswer,
     NotStarted,
     ReservedMetadata,
+    SiteFull,
     StreamClosed,
     TooManyAnswers,
     TooManyRequests,
@@ -50,6 +57,7 @@ from converse_stream.exceptions.base import (
 )
 from converse_stream.exceptions.own import (
     InternalError,
+    InvalidOutput,
     OutputLimit,
     Shutdown,
     StoreUnavailable,
@@ -72,10 +80,20 @@ from converse_stream.exceptions.provider import (
     ServerError,
     Truncated,
 )
+from converse_stream.exceptions.tool import (
+    BadArguments,
+    StepLimit,
+    ToolError,
+    ToolRefused,
+    ToolTimeout,
+    UnknownTool,
+)
 
 __all__ = [
     "BY_CODE",
+    "AnswerStopped",
     "AuthenticationFailed",
+    "BadArguments",
     "BadRequest",
     "ConnectionFailed",
     "ContentFiltered",
@@ -89,6 +107,7 @@ __all__ = [
     "InternalError",
     "InvalidContent",
     "InvalidOptions",
+    "InvalidOutput",
     "MalformedCursor",
     "ModelNotFound",
     "NotStarted",
@@ -104,14 +123,20 @@ __all__ = [
     "ReservedMetadata",
     "ServerError",
     "Shutdown",
+    "SiteFull",
+    "StepLimit",
     "StoreUnavailable",
     "StreamClosed",
     "TooManyAnswers",
     "TooManyRequests",
     "TooManyViewers",
+    "ToolError",
+    "ToolRefused",
+    "ToolTimeout",
     "Truncated",
     "UnknownDialect",
     "UnknownModel",
+    "UnknownTool",
     "WorkerLost",
 ]
 

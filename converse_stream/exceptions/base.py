@@ -82,7 +82,7 @@ class IdempotencyMismatch(ConverseError):
 
 
 class TooManyRequests(ConverseError):
-    """A user has as much under way at once as the site allows."""
+    """As much is under way at once as the site allows, for one user or for all."""
 
     code = "too_many"
     retry_after = 5
@@ -94,6 +94,13 @@ class TooManyAnswers(TooManyRequests):
 
     code = "too_many_answers"
     public = _("Too many answers are being written for you at once.")
+
+
+class SiteFull(TooManyRequests):
+    """The site has `MAX_LIVE_ANSWERS` answers under way, whoever asked for them."""
+
+    code = "site_full"
+    public = _("Too many answers are being written at the moment. Please try again shortly.")
 
 
 class TooManyViewers(TooManyRequests):
@@ -131,7 +138,14 @@ class StreamClosed(ConverseError):
     public = _("The answer has ended.")
 
 
+class AnswerStopped(ConverseError):
+    """The answer whose text was waited for has been stopped; the text so far is on its message."""
+
+    code = "stopped"
+    public = _("The answer was stopped.")
+
+
 class GenerationError(ConverseError):
     """What ends an answer as `failed`."""
 
-    retryable: ClassVar[bool] = True
+    retryable: bool = True

@@ -34,6 +34,13 @@ class OutputLimit(GenerationError):
     retryable = False
 
 
+class InvalidOutput(GenerationError):
+    """The answer is not the object that was asked for with `schema=`, and was not at its second try either."""
+
+    code = "invalid_output"
+    public = _("The answer did not have the form that was asked for.")
+
+
 class InternalError(GenerationError):
     """An error nobody planned for, in a source, a hook or this package; its traceback is in the log."""
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from converse_stream.brokers import configured, local
 from converse_stream.events import Event
 from converse_stream.feed.reader import Reader
+from converse_stream.feed.reading import ending_event
 from converse_stream.feed.tail import Tail
 from converse_stream.feed.viewer import Viewer, wake_all
 from converse_stream.feed.watched import WatchedConversations
 from converse_stream.feed.watcher import Watcher
+from converse_stream.models import Message
 
 FED_FOR = 1.0
 """Seconds after a commit of this process in which nobody else is asked about its message: the recorder would know."""
@@ -30,7 +32,7 @@ def get_feed() -> Feed:
     with _lock:
         if _feed is None:
             _feed = Feed()
-            local.listen(on_committed=_feed.on_committed, on_hint=_feed.on_hint)
+            local.listen(on_committed=_feed.on_committed, on_ended=_feed.on_ended, on_hint=_feed.on_hint)
             configured()  # begins to listen
         return _feed
 
@@ -39,6 +41,16 @@ def stop() -> None:
     """End the feed's thread."""
     if _feed is not None:
         _feed.stop()
+
+
+def drain() -> None:
+    """Tell the viewers that can come back to another process that this one is about to end."""
+    get_feed().drain()
+
+
+def is_draining() -> bool:
+    """Whether this process is about to end."""
+    return _feed is not None and _feed.is_draining
 
 
 def _forget() -> None:
@@ -59,6 +71,8 @@ class Feed:
         self.tails: dict[str, Tail] = {}
         self.hinted: set[str] = set()
         self.conversations = WatchedConversations(self)
+        self.is_draining = False
+        """Whether the process is about to end: viewers that can come back to another one had better do so."""
         self._reader = Reader(self)
 
     def join(self, viewer: Viewer, message_id: str, position: int) -> bool:
@@ -73,13 +87,19 @@ class Feed:
             self.woken.notify()
             return not tail.covers(position)
 
-    def begin(self, viewer: Viewer, position: int) -> None:
-        """Let a viewer that has read up to `position` go on from there."""
+    def begin(self, viewer: Viewer, position: int) -> bool:
+        """Let a viewer that has read up to `position` go on from there.
+
+        Return False if it has to read on first: another one, which has read more, has begun the tail behind that.
+        """
         with self.woken:
             viewer.position = position
             tail = viewer.tail
-            if tail is not None and tail.begin(position):
+            if tail is None:
+                return True
+            if tail.begin(position):
                 self._hint(tail)
+            return tail.base is None or tail.base <= position
 
     def take(self, viewer: Viewer) -> tuple[list[Event], bool]:
         """Return what is new for a viewer, and whether that was all there will ever be."""
@@ -88,7 +108,7 @@ class Feed:
                 return [], True
             events = viewer.tail.since(viewer.position)
             viewer.seen(events)
-            return events, viewer.tail.is_over
+            return events, viewer.tail.is_gone or bool(events and events[-1].is_ending)
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer. May be called twice, and at any moment."""
@@ -109,6 +129,21 @@ class Feed:
                 tail.fed_at = now
                 viewers += tail.viewers
                 if not tail.apply(events[message_id]):
+                    self._hint(tail)
+        wake_all(viewers)
+
+    def on_ended(self, messages: Sequence[Message]) -> None:
+        """Give viewers the endings that a recorder of this process has committed. Called in its thread, as above."""
+        viewers = list[Viewer]()
+        with self.woken:
+            for message in messages:
+                tail = self.tails.get(str(message.pk))
+                if tail is None or tail.is_over:
+                    continue
+                if tail.end == message.length:
+                    tail.ending = ending_event(message)
+                    viewers += tail.viewers
+                else:
                     self._hint(tail)
         wake_all(viewers)
 
@@ -154,6 +189,14 @@ class Feed:
             tails = [tail for tail in self.tails.values() if not tail.is_over and now - tail.fed_at > FED_FOR]
             return {tail.message_id for tail in tails}
 
+    def drain(self) -> None:
+        """Wake all viewers to find out that the process is about to end."""
+        with self.lock:
+            self.is_draining = True
+            viewers = {viewer for tail in self.tails.values() for viewer in tail.viewers} | self.conversations.bells
+        wake_all(viewers)
+
     def stop(self) -> None:
         """End the thread. Viewers that wait stay where they are."""
         self._reader.stop()
+        self.is_draining = False

@@ -23,24 +23,22 @@ _WAIT_BEAT = 0.25
 """Seconds between looks at the clock while waiting for an ending."""
 
 
-def batches(message: Message, after: int | str = 0, *, beat: float | None = None) -> Generator[list[Event], None, None]:
+def batches(
+    message: Message, after: int | str = 0, *, beat: float | None = None, until_drain: bool = False
+) -> Generator[list[Event], None, None]:
     """Yield what happens in a message from a position or cursor on, as it is committed, up to its ending.
 
-    Every `beat` seconds without news an empty list. Raise MalformedCursor, NotStarted or, when the message
+    Every `beat` seconds without news an empty list; with `until_drain`, which is for viewers that can come back to
+    another process, one when this process is about to end, too. Raise MalformedCursor, NotStarted or, when the message
     is deleted, Message.DoesNotExist.
     """
     position = _begin(message, after)
     if _is_inline():
         yield from polled(message.pk, position, beat)
         return
-    feed, viewer, is_over = get_feed(), Viewer(), False
+    feed, viewer = get_feed(), Viewer()
     try:
-        if feed.join(viewer, str(message.pk), position):
-            found = snapshot(message.pk, position)
-            is_over = _go_on(feed, viewer, found)
-            yield found.all
-        elif position == 0:
-            yield [start_event(message)]
+        is_over = yield from _caught_up(feed, viewer, message, position)
         release()
         while not is_over:
             events, is_over = feed.take(viewer)
@@ -48,64 +46,64 @@ def batches(message: Message, after: int | str = 0, *, beat: float | None = None
                 yield events
             elif is_over:
                 raise Message.DoesNotExist(f"message {message.pk} was deleted")
-            elif not viewer.wait(beat):
+            elif (until_drain and feed.is_draining) or not viewer.wait(beat):
                 yield []
+                until_drain = until_drain and not feed.is_draining  # who stays has been told
     finally:
         feed.leave(viewer)
 
 
-def abatches(message: Message, after: int | str = 0, *, beat: float | None = None) -> AsyncGenerator[list[Event], None]:
+def _caught_up(feed: Feed, viewer: Viewer, message: Message, position: int) -> Generator[list[Event], None, bool]:
+    """Join, and yield what is only in the database. Return whether that was all there will ever be."""
+    is_over, lacks = False, feed.join(viewer, str(message.pk), position)
+    if position == 0 and not lacks:
+        yield [start_event(message)]
+    while lacks:
+        found = snapshot(message.pk, viewer.position)
+        is_over, lacks = _go_on(feed, viewer, found)
+        if found.end or not lacks:  # otherwise all that it is told would come again
+            yield found.all
+        del found  # whoever waits holds nothing of what was said
+    return is_over
+
+
+def abatches(
+    message: Message, after: int | str = 0, *, beat: float | None = None, until_drain: bool = False
+) -> AsyncGenerator[list[Event], None]:
     """Yield as `batches` does, in an event loop; the errors are raised by the call itself."""
     position = _begin(message, after)
     if settings.RUNNER == "inline":
         return apolled(message.pk, position, beat)
-    return _afed(message, position, beat)
+    return _afed(message, position, beat, until_drain=until_drain)
 
 
-async def _afed(message: Message, position: int, beat: float | None) -> AsyncGenerator[list[Event], None]:
+async def _afed(
+    message: Message, position: int, beat: float | None, *, until_drain: bool
+) -> AsyncGenerator[list[Event], None]:
     feed, viewer, is_over = get_feed(), AsyncViewer(), False
     try:
-        if feed.join(viewer, str(message.pk), position):
-            found = await run(snapshot, message.pk, position)
-            is_over = _go_on(feed, viewer, found)
-            yield found.all
-        elif position == 0:
+        lacks = feed.join(viewer, str(message.pk), position)
+        if position == 0 and not lacks:
             yield [start_event(message)]
+        while lacks:
+            found = await run(snapshot, message.pk, viewer.position)
+            is_over, lacks = _go_on(feed, viewer, found)
+            if found.end or not lacks:  # otherwise all that it is told would come again
+                yield found.all
+            del found  # whoever waits holds nothing of what was said
         while not is_over:
             events, is_over = feed.take(viewer)
             if events:
                 yield events
+                del events
             elif is_over:
                 raise Message.DoesNotExist(f"message {message.pk} was deleted")
-            elif not await viewer.await_news(beat):
+            elif (until_drain and feed.is_draining) or not await viewer.await_news(beat):
                 yield []
+                until_drain = until_drain and not feed.is_draining  # who stays has been told
     finally:
         feed.leave(viewer)
         viewer.close()
-
-
-def follow(message: Message, *, after: int | str = 0, timeout: float | None = None) -> Generator[Event, None, None]:
-    """Follow a message; see Message.follow."""
-    with closing(batches(message, after, beat=timeout)) as stream:
-        for events in stream:
-            if not events:
-                raise TimeoutError(f"message {message.pk}: no news for {timeout} s")
-            yield from events
-
-
-async def afollow(
-    message: Message,
-    *,
-    after: int | str = 0,
-    timeout: float | None = None,  # noqa: ASYNC109 - the twin of follow()
-) -> AsyncGenerator[Event, None]:
-    """Follow a message in an event loop; see Message.afollow."""
-    async with aclosing(abatches(message, after, beat=timeout)) as stream:
-        async for events in stream:
-            if not events:
-                raise TimeoutError(f"message {message.pk}: no news for {timeout} s")
-            for event in events:
-                yield event
 
 
 def wait(message: Message, timeout: float | None = None) -> Message:
@@ -141,10 +139,10 @@ def _begin(message: Message, after: int | str) -> int:
     return position
 
 
-def _go_on(feed: Feed, viewer: Viewer, found: Snapshot) -> bool:
-    """Let the viewer go on after what it has read. Return whether there is no more."""
-    feed.begin(viewer, found.end)
-    return found.ending is not None
+def _go_on(feed: Feed, viewer: Viewer, found: Snapshot) -> tuple[bool, bool]:
+    """Let the viewer go on after what it has read. Return whether there is no more, and whether it has to read on."""
+    is_over = found.ending is not None
+    return is_over, not feed.begin(viewer, found.end) and not is_over
 
 
 def _is_inline() -> bool:

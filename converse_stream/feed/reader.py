@@ -106,7 +106,9 @@ class Reader:
         return set()
 
     def _read_messages(self, message_ids: set[str]) -> None:
-        leases = time.monotonic() - self._last_leases > LEASE_INTERVAL
+        # With a poll, where all are among them: a hint must not use up the look at those of whom nobody says anything.
+        is_poll = self._last_read == self._last_poll
+        leases = is_poll and time.monotonic() - self._last_leases > LEASE_INTERVAL
         self._read_guarded(message_ids, leases=leases)
         if leases:
             self._last_leases = time.monotonic()

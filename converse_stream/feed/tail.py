@@ -13,6 +13,9 @@ from converse_stream.events import Event, merge
 if TYPE_CHECKING:
     from converse_stream.feed.viewer import Viewer
 
+PORTION = 262_144
+"""Units that a viewer takes at a time, or one event."""
+
 
 class Tail:
     """Append-only, shared by all viewers. The feed's lock guards it."""
@@ -33,6 +36,8 @@ class Tail:
         """When a recorder of this process last committed to the message."""
         self._events: list[Event] = []
         self._ends: list[int] = []
+        self._merged: tuple[tuple[int, int], list[Event]] = ((0, 0), [])
+        """What was merged last, and from which position to which event: viewers that are behind are so together."""
 
     @property
     def is_over(self) -> bool:
@@ -65,13 +70,19 @@ class Tail:
         return self.base is not None and self.end is not None and self.base <= position <= self.end
 
     def since(self, position: int) -> list[Event]:
-        """Return the events after a position, merged where more than two wait, and the ending once all is seen."""
+        """Return the events after a position, merged where more than two wait, and the ending once all is seen.
+
+        Of a long text only so much at a time that a viewer which reads slowly does not hold all of it.
+        """
         first = bisect_right(self._ends, position)
-        events = self._events[first:]
+        last = max(bisect_right(self._ends, position + PORTION), first + 1)
+        events = self._events[first:last]
         if events:
             events[0] = events[0].since(position)
         if len(events) > 2:
-            events = list(merge(events))
-        if self.ending is not None:
+            if self._merged[0] != (position, last):
+                self._merged = (position, last), list(merge(events))
+            events = self._merged[1][:]
+        if self.ending is not None and last >= len(self._events):
             events.append(self.ending)
         return events

@@ -88,6 +88,11 @@ class WatchedConversations:
         """Whether one of them has news."""
         return bool(self._hinted)
 
+    @property
+    def bells(self) -> set[Viewer]:
+        """All who watch."""
+        return {bell for watched in self._watched.values() for bell in watched.bells}
+
     def hint(self, ids: Iterable[str]) -> bool:
         """Note that some of these, if they are conversations that are watched, have news. Return whether any is."""
         found = self._watched.keys() & set(ids)

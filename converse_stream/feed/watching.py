@@ -25,12 +25,12 @@ Found = Missed | tuple[str, Snapshot | None]
 
 
 def watch(
-    conversation: Conversation, after: int | str = 0, *, beat: float | None = None
+    conversation: Conversation, after: int | str = 0, *, beat: float | None = None, until_drain: bool = False
 ) -> Generator[list[Update], None, None]:
     """Yield what happens in a conversation from a cursor on, without end.
 
-    Every `beat` seconds without news an empty list. Raise MalformedCursor or, when the conversation is deleted or
-    given to somebody else, Conversation.DoesNotExist.
+    Every `beat` seconds without news an empty list, and with `until_drain` one when the process is about to end.
+    Raise MalformedCursor or, when the conversation is deleted or given to somebody else, Conversation.DoesNotExist.
     """
     cursor = ConversationCursor.parse(after, str(conversation.pk))
     if _is_inline():
@@ -47,24 +47,24 @@ def watch(
                 release()
                 if updates:
                     yield updates
-            elif not bell.wait(beat):
+            elif (until_drain and get_feed().is_draining) or not bell.wait(beat):
                 yield []
     finally:
         viewing.leave()
 
 
 def awatch(
-    conversation: Conversation, after: int | str = 0, *, beat: float | None = None
+    conversation: Conversation, after: int | str = 0, *, beat: float | None = None, until_drain: bool = False
 ) -> AsyncGenerator[list[Update], None]:
     """Yield as `watch` does, in an event loop; MalformedCursor is raised by the call itself."""
     cursor = ConversationCursor.parse(after, str(conversation.pk))
     if settings.RUNNER == "inline":
         return _apolled(conversation, cursor, beat)
-    return _afed(conversation, cursor, beat)
+    return _afed(conversation, cursor, beat, until_drain=until_drain)
 
 
 async def _afed(
-    conversation: Conversation, cursor: ConversationCursor, beat: float | None
+    conversation: Conversation, cursor: ConversationCursor, beat: float | None, *, until_drain: bool
 ) -> AsyncGenerator[list[Update], None]:
     viewing = Viewing(conversation, cursor, bell := AsyncViewer())
     try:
@@ -76,7 +76,7 @@ async def _afed(
                 updates = viewing.apply(await run(read))
                 if updates:
                     yield updates
-            elif not await bell.await_news(beat):
+            elif (until_drain and get_feed().is_draining) or not await bell.await_news(beat):
                 yield []
     finally:
         viewing.leave()
@@ -110,8 +110,12 @@ class Viewing:
         leg = self._legs.get(message_id)
         if message is None or leg is None:
             return [self._start_over()]
-        del self._watcher.lacking[message_id]
-        self._feed.begin(leg, message.end)
+        if self._feed.begin(leg, message.end) or message.ending:
+            del self._watcher.lacking[message_id]
+        else:
+            self._watcher.lacking[message_id] = message.end
+            if not message.end:
+                return []  # all that there is to tell comes again
         if message.ending:
             self._drop(message_id)
         return list(self._watcher.pass_on(message.all))

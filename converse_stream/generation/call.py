@@ -11,7 +11,20 @@ from typing import Self
 
 from converse_stream import prices
 from converse_stream.cleaning import clean_json
-from converse_stream.events import ABOUT, Content, Finish, Reasoning, Served, State, Text, Usage, dumps, to_delta
+from converse_stream.events import (
+    ABOUT,
+    Content,
+    Finish,
+    Reasoning,
+    Served,
+    State,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+    dumps,
+    to_delta,
+)
 from converse_stream.exceptions import ProtocolError, ProviderError
 from converse_stream.generation.joining import joined
 from converse_stream.generation.source import Item, generator
@@ -30,14 +43,20 @@ MAX_HELD = 4 * 1024 * 1024
 class Call:
     """One call. As a context manager it keeps a ProviderError in `error`, if it may be followed by another call."""
 
-    def __init__(self, provider: Provider, prompt: Prompt, stream: PrismStream, *, spent: Decimal) -> None:
+    def __init__(
+        self, provider: Provider, prompt: Prompt, stream: PrismStream, *, spent: Decimal, earlier: Outcome
+    ) -> None:
         self.provider = provider
         self.error: ProviderError | None = None
         """What went wrong."""
         self.cost: Decimal | None = None
         """Its price, known when it is over, if at all."""
+        self.calls: dict[str, ToolCall] = {}
+        """The tools it has called, by the calls' ids, without those that the provider has run itself."""
         self._prompt = prompt
         self._spent = spent
+        self._earlier = earlier
+        self._known = Outcome()
         self._stream = stream
         self._row: Attempt | None = None
         self._started = time.monotonic()
@@ -48,6 +67,11 @@ class Call:
         self._finish: Finish | None = None
         self._is_finished = False
         self._ignored = 0
+
+    @property
+    def amended(self) -> Prompt | None:
+        """What to ask of the same provider instead, where it has refused what it was asked."""
+        return None if self.error is None else self.provider.amended(self._prompt, self.error)
 
     @property
     def has_content(self) -> bool:
@@ -61,7 +85,7 @@ class Call:
 
     def begin(self) -> None:
         """Record that the provider is about to be called."""
-        self._stream.outcome = Outcome(streamed=self._prompt.options.get("stream") is not False)
+        self._learn(Outcome(streamed=self._prompt.options.get("stream") is not False))
         message, model = self._stream.message, self._prompt.model
         self._row = Attempt.objects.create(message=message, provider=self.provider.name, model=model)
         self._started = time.monotonic()
@@ -69,7 +93,7 @@ class Call:
     def deltas(self) -> AsyncGenerator[Item, None]:
         """Ask."""
         deltas = generator(self.provider.deltas(self._prompt))
-        return deltas if self._stream.outcome.streamed else joined(deltas)
+        return deltas if self._known.streamed else joined(deltas)
 
     def take(self, item: Item) -> Content | None:
         """Return an item's content; keep what is no content but says something about the answer."""
@@ -78,15 +102,27 @@ class Call:
             self._ignored += 1
         elif isinstance(delta, ABOUT):
             self._finish = delta if isinstance(delta, Finish) else self._finish
-            self._stream.learn(delta)
+            self._learn(delta)
         elif isinstance(delta, State):
             self._hold(delta)
         elif not isinstance(delta, Text | Reasoning) or delta.text:
             if not self.has_content:
                 self._first_content = time.monotonic()
                 self._keep_states()
+            self._note(delta)
             return delta
         return None
+
+    def _note(self, content: Content) -> None:
+        if isinstance(content, ToolCall):
+            self.calls[content.id] = content
+        elif isinstance(content, ToolResult):
+            self.calls.pop(content.id, None)
+
+    def _learn(self, known: Outcome | Usage | Finish | Served) -> None:
+        """Keep what is known of this call, and of the answer so far."""
+        self._known = self._known.updated(known)
+        self._stream.outcome = self._known.after(self._earlier)
 
     def finish(self) -> None:
         """Check that the answer has come to its proper ending. Raise Truncated or ServerError."""
@@ -100,7 +136,7 @@ class Call:
         """Record how the call went, once."""
         if self._row is None:
             return
-        known = self._stream.outcome
+        known = self._known
         outcome, code = self._ending()
         Attempt.objects.filter(pk=self._row.pk).update(
             outcome=outcome,
@@ -125,16 +161,16 @@ class Call:
     ) -> bool:
         if isinstance(error, ProviderError):
             self.error = error
-            if not self._stream.outcome.request_id:
-                self._stream.learn(Served(request_id=error.request_id))
+            if not self._known.request_id:
+                self._learn(Served(request_id=error.request_id))
         self._duration = time.monotonic() - self._started
         is_refused = self.error is not None and not self.has_content
-        known = self._stream.outcome
+        known = self._known
         self.cost = prices.cost(self.provider.vendor_url, (known.model, self._prompt.model), known)
         if self.cost is not None:
-            self._stream.learn(Outcome(cost=self._spent + self.cost))
+            self._learn(Outcome(cost=self._spent + self.cost))
         elif is_refused and self._spent:
-            self._stream.learn(Outcome(cost=self._spent))
+            self._learn(Outcome(cost=self._spent))
         return is_refused
 
     def _hold(self, state: State) -> None:

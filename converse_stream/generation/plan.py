@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from converse_stream.conf import settings
 from converse_stream.exceptions import ContentFiltered, ProviderError
-from converse_stream.providers.base import Provider
+from converse_stream.providers.base import NOT_ABOUT_STREAMING, Provider
 
 FIRST_PAUSE = 0.5
 """Seconds before the first retry where the provider names none; each further one doubles them."""
@@ -16,7 +16,6 @@ LONGEST_WAIT = 30.0
 """Seconds that one answer waits between its calls, all of them together."""
 PATIENCE = 90.0
 """Seconds after the beginning of an answer from which on no provider is asked a second time."""
-_NOT_ABOUT_STREAMING = frozenset({"auth", "permission", "quota", "not_found", "context_length", "content_filter"})
 
 
 class Plan:
@@ -57,8 +56,12 @@ class Plan:
         self._retries, self._gave_up_streaming = 0, False
         return 0.0
 
+    def next_step(self) -> None:
+        """Begin anew with whoever has answered: a further step has retries and patience of its own."""
+        self._began, self._waited, self._retries = time.monotonic(), 0.0, 0
+
     def _try_again(self, error: ProviderError) -> bool:
-        if self._prefers_streaming and not self._gave_up_streaming and error.code not in _NOT_ABOUT_STREAMING:
+        if self._prefers_streaming and not self._gave_up_streaming and error.code not in NOT_ABOUT_STREAMING:
             self._gave_up_streaming = True
             return True
         return error.retryable and self._retries < settings.RETRIES

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from asgiref.sync import sync_to_async
 from django.db import router, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from converse_stream.models.conversation import Conversation
-from converse_stream.models.endings import cancel
+from converse_stream.models.endings import announce_messages, cancel
 from converse_stream.models.message import Message
 
 
@@ -38,3 +40,23 @@ def restore(conversation: Conversation) -> bool:
 
 
 arestore = sync_to_async(restore)
+
+
+def clear(conversation: Conversation) -> int:
+    """Delete a conversation's messages; see Conversation.clear."""
+    using = router.db_for_write(Message)
+    with transaction.atomic(using=using):
+        # A write first: it takes the conversation's lock, and who watches it learns that something has changed.
+        changed = Conversation.objects.using(using).filter(pk=conversation.pk)
+        changed.update(revision=F("revision") + 1, updated_at=timezone.now())
+        messages = Message.objects.using(using).filter(conversation=conversation.pk)
+        for message in messages.filter(live_in=conversation.pk):
+            cancel(message)
+        count = messages.count()
+        messages.delete()
+        transaction.on_commit(partial(announce_messages, conversation.pk), using=using)
+    conversation.refresh_from_db(using=using, fields=["updated_at", "revision"])
+    return count
+
+
+aclear = sync_to_async(clear)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -18,15 +18,13 @@ from converse_stream.database import afterwards
 from converse_stream.events import fold, text_of, width
 from converse_stream.models.choices import LIVE_STATUSES, Status
 from converse_stream.models.chunk import Chunk, read_events
+from converse_stream.models.claims import TICK
 from converse_stream.models.conversation import Conversation
 from converse_stream.models.figures import figures
 from converse_stream.models.message import Message
 from converse_stream.signals import BY_STATUS
 
 logger = logging.getLogger("converse_stream")
-
-_TICK = timedelta(milliseconds=1)
-"""SQLite keeps times as text, to the millisecond or to the microsecond: the same lease may not compare as equal."""
 
 
 def cancel(message: Message) -> bool:
@@ -45,7 +43,7 @@ def end_as_lost(message: Message, lease_expires_at: datetime) -> bool:
     ended = _end(
         message,
         Status.FAILED,
-        where=Q(lease_expires_at__range=(lease_expires_at - _TICK, lease_expires_at + _TICK)),
+        where=Q(lease_expires_at__range=(lease_expires_at - TICK, lease_expires_at + TICK)),
         waits=False,
         finish_reason="error",
         error_code="worker_lost",

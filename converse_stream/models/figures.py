@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from converse_stream.exceptions import BY_CODE, ProviderError
@@ -38,8 +39,11 @@ RESERVED = frozenset(
 )
 """Written by the package only: a caller's metadata may not use them."""
 
+MARKS = frozenset({"cached", "crew", "crew_tasks", "fallback_text", "resumes", "schema", "template", "tools"})
+"""Written by the package only, where there is something to say: the template a prompt was made of, for instance."""
 
-def figures(message: Message, *, request_id: str = "", streamed: bool = True) -> dict[str, Any]:
+
+def figures(message: Message, *, request_id: str = "", streamed: bool = True, cached: bool = False) -> dict[str, Any]:
     """Return the reserved metadata of an ended message, from its columns and parts."""
     first, started = message.first_delta_at, message.started_at
     finished = message.finished_at.isoformat() if message.finished_at else None
@@ -66,9 +70,10 @@ def figures(message: Message, *, request_id: str = "", streamed: bool = True) ->
         "completion_tokens": message.output_tokens,
         "cached_tokens": message.cached_tokens,
         "reasoning_tokens": message.reasoning_tokens,
-        "steps": 1 + kinds.count("tool_result"),
+        "steps": 1 + sum(kind == "tool_result" != after for kind, after in pairwise([*kinds, ""])),
         "tool_calls": kinds.count("tool_call"),
         "error": message.error_message or None,
+        **({"cached": True} if cached else {}),
         **({"error_type": _error_type(message.error_code)} if message.status == Status.FAILED else {}),
     }
 

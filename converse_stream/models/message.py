@@ -2,70 +2,34 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models, router
 from django.utils.translation import gettext_lazy as _
 
-from converse_stream.conf import settings
-from converse_stream.events import Event, text_of, width
-from converse_stream.exceptions import BY_CODE, InternalError
-from converse_stream.models.choices import LIVE_STATUSES, Role, Status
-from converse_stream.models.content import ContentField
+from converse_stream.events import Event
+from converse_stream.models.choices import LIVE_STATUSES, Status
+from converse_stream.models.fields import MessageFields
+from converse_stream.models.public import described, public_error
 from converse_stream.models.querysets import MessageQuerySet
-from converse_stream.state import public_parts
+from converse_stream.models.structured import Structured
 
 if TYPE_CHECKING:
     from converse_stream.responses import EventStreamResponse
+    from converse_stream.transforms import Transform
 
 
 SITE_FIELDS = ("metadata", "client_key", "request_fingerprint", "updated_at")
 """What a site may change of a message that the recorder writes."""
 
 
-class Message(models.Model):
+class Message(Structured, MessageFields):
     """One message of a conversation. It only grows, ends once, and never changes after its ending."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey("Conversation", models.CASCADE, related_name="messages")
     parent = models.ForeignKey("self", models.RESTRICT, null=True, blank=True, related_name="children")
-    number = models.PositiveIntegerField(help_text=_("1-based order in the conversation"))
-    role = models.CharField(max_length=16, choices=Role.choices)
-    status = models.CharField(max_length=16, choices=Status.choices, default=Status.COMPLETE)
     live_in = models.OneToOneField("Conversation", models.CASCADE, null=True, blank=True, related_name="+")
-    content = ContentField(blank=True)
-    parts = models.JSONField(default=list, blank=True)
-    metadata = models.JSONField(default=dict, blank=True)
-
-    provider = models.CharField(max_length=64, blank=True)
-    model = models.CharField(max_length=200, blank=True)
-    finish_reason = models.CharField(max_length=16, blank=True)
-    finish_reason_raw = models.CharField(max_length=100, blank=True)
-    error_code = models.CharField(max_length=32, blank=True)
-    error_message = models.TextField(blank=True, help_text=_("for staff; never shown to viewers"))
-
-    delta_count = models.PositiveIntegerField(default=0)
-    length = models.PositiveIntegerField(default=0, help_text=_("positions: characters and calls"))
-    started_at = models.DateTimeField(null=True, blank=True)
-    first_delta_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    duration = models.FloatField(null=True, blank=True, help_text=_("seconds"))
-    input_tokens = models.PositiveIntegerField(null=True, blank=True)
-    output_tokens = models.PositiveIntegerField(null=True, blank=True)
-    cached_tokens = models.PositiveIntegerField(null=True, blank=True)
-    reasoning_tokens = models.PositiveIntegerField(null=True, blank=True)
-    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
-    timeline = models.JSONField(default=list, blank=True, help_text=_("[milliseconds since the start, position] pairs"))
-
-    lease_holder = models.CharField(max_length=32, blank=True)
-    lease_expires_at = models.DateTimeField(null=True, blank=True)
-    claims = models.PositiveIntegerField(default=0)
-    client_key = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - NULLs may repeat
-    request_fingerprint = models.CharField(max_length=64, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
 
     objects = MessageQuerySet.as_manager()
 
@@ -85,12 +49,9 @@ class Message(models.Model):
             models.Index(fields=("-created_at",), name="converse_message_created"),
         )
 
-    def __str__(self) -> str:
-        return f"{self.role} {self.number} ({self.status})"
-
     def save(self, **options: Any) -> None:
         """Save the row; of one that has had a writer only what the site may change, as the rest is the writer's."""
-        if self.lease_holder and not self._state.adding:
+        if (self.lease_holder or self.request) and not self._state.adding:
             options.setdefault("update_fields", SITE_FIELDS)
         super().save(**options)
 
@@ -108,8 +69,9 @@ class Message(models.Model):
         row = rows.get(pk=self.pk)
         for field in self._meta.concrete_fields:
             self.__dict__[field.attname] = row.__dict__[field.attname]
-            if isinstance(field, models.ForeignKey) and field.is_cached(self):
-                field.delete_cached_value(self)
+            if isinstance(field, models.ForeignKey):
+                # The thread that writes the answer may read the row into this same instance at this moment.
+                self._state.fields_cache.pop(field.cache_name, None)
         self.__dict__.pop("_committed", None)
         self.__dict__.pop("_prefetched_objects_cache", None)
         self._state.db = row._state.db
@@ -122,7 +84,10 @@ class Message(models.Model):
     @property
     def starts_on_commit(self) -> bool:
         """Whether the answer waits for the commit of the transaction that is open here."""
-        waiting = connections[router.db_for_write(Message)].run_on_commit
+        using = router.db_for_write(Message)
+        # Only what is there: in an event loop, each viewer would be given a connection of its own to look at.
+        opened = (each for each in connections.all(initialized_only=True) if each.alias == using)
+        waiting = (entry for connection in opened for entry in connection.run_on_commit)
         return any(getattr(entry[1], "message_id", None) == self.pk for entry in waiting)
 
     def committed_parts(self) -> list[dict[str, Any]]:
@@ -141,56 +106,57 @@ class Message(models.Model):
 
         With `content=False` content and parts are None: no query, and no megabytes.
         """
-        parts = public_parts(self.committed_parts()) if content else None
-        text = text_of(parts) if parts is not None and self.is_live else self.content if content else None
-        public = set(settings.PUBLIC_METADATA)
-        return {
-            "id": str(self.pk),
-            "conversation": str(self.conversation_id),
-            "parent": str(self.parent_id) if self.parent_id else None,
-            "number": self.number,
-            "role": self.role,
-            "status": self.status,
-            "content": text,
-            "parts": parts,
-            "metadata": {key: value for key, value in self.metadata.items() if key in public},
-            "provider": self.provider,
-            "model": self.model,
-            "finish_reason": self.finish_reason or None,
-            "error": self.public_error(),
-            "length": sum(map(width, parts)) if parts is not None and self.is_live else self.length,
-            "delta_count": self.delta_count,
-            "input_tokens": self.input_tokens,
-            "output_tokens": self.output_tokens,
-            "duration": self.duration,
-            "created_at": self.created_at.isoformat(),
-            "started_at": self.started_at.isoformat() if self.started_at else None,
-            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
-        }
+        return described(self, content=content)
+
+    def to_openai(self) -> dict[str, Any]:
+        """Return the message as one of OpenAI's `chat.completion`; None for tokens and endings that nobody knows."""
+        from converse_stream.dialects.openai import completion
+
+        shown = completion(self.to_dict())
+        tokens = (self.input_tokens, self.output_tokens)
+        names = ("prompt_tokens", "completion_tokens")
+        total = None if None in tokens else sum(filter(None, tokens))
+        is_known = tokens != (None, None)
+        shown["usage"] = {**dict(zip(names, tokens, strict=True)), "total_tokens": total} if is_known else None
+        shown["choices"][0]["message"]["role"] = self.role
+        if self.status != Status.COMPLETE:
+            shown["choices"][0]["finish_reason"] = None
+        return shown
+
+    @property
+    def tool_calls(self) -> list[dict[str, Any]]:
+        """The parts that are tool calls, in order."""
+        return [part for part in self.committed_parts() if part["type"] == "tool_call"]
+
+    @property
+    def tool_results(self) -> list[dict[str, Any]]:
+        """The parts that are results of tools, in order."""
+        return [part for part in self.committed_parts() if part["type"] == "tool_result"]
 
     def public_error(self) -> dict[str, Any] | None:
         """Return `{"code", "message", "retryable"}` of a failed message, in words fit for the public."""
-        if self.status != Status.FAILED:
-            return None
-        error = BY_CODE.get(self.error_code, InternalError)
-        return {"code": self.error_code, "message": str(error.public), "retryable": error.retryable}
+        return public_error(self)
 
     # The public door: each of these is implemented in the layer that owns it.
 
-    def follow(self, *, after: int | str = 0, timeout: float | None = None) -> Generator[Event, None, None]:
-        """Follow the committed message from a position or cursor to its ending.
+    def follow(
+        self, *, after: int | str = 0, timeout: float | None = None, through: Sequence[Transform] = ()
+    ) -> Generator[Event, None, None]:
+        """Follow the committed message from a position or cursor to its ending, by way of transforms for this viewer.
 
         Raise TimeoutError when nothing happened for `timeout` seconds.
         """
         from converse_stream.feed import follow
 
-        return follow(self, after=after, timeout=timeout)
+        return follow(self, after=after, timeout=timeout, through=through)
 
-    def afollow(self, *, after: int | str = 0, timeout: float | None = None) -> AsyncGenerator[Event, None]:
+    def afollow(
+        self, *, after: int | str = 0, timeout: float | None = None, through: Sequence[Transform] = ()
+    ) -> AsyncGenerator[Event, None]:
         """Follow as `follow` does, from async code."""
         from converse_stream.feed import afollow
 
-        return afollow(self, after=after, timeout=timeout)
+        return afollow(self, after=after, timeout=timeout, through=through)
 
     def wait(self, timeout: float | None = None) -> Message:
         """Wait for the ending and return the message as it then is. Raise TimeoutError after `timeout` seconds."""

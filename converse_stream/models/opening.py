@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.db import connections, router, transaction
 from django.db.models import F
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Now
+from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
-from converse_stream.cleaning import LONGEST_MODEL, clean_json, clean_name, clean_text
+from converse_stream.cleaning import LONGEST_MODEL, clean_name
 from converse_stream.conf import settings
+from converse_stream.database import afterwards
 from converse_stream.exceptions import (
-    ContentTooLong,
     ConversationBusy,
     InvalidContent,
-    ReservedMetadata,
+    SiteFull,
     TooManyAnswers,
 )
 from converse_stream.models.choices import Role, Status
+from converse_stream.models.claims import lease_end
 from converse_stream.models.conversation import Conversation
 from converse_stream.models.endings import announce_messages, cancel
-from converse_stream.models.figures import RESERVED
 from converse_stream.models.history import leaf
 from converse_stream.models.idempotency import AskedBefore, ClientRequest
-from converse_stream.models.leases import end_lost
+from converse_stream.models.items import said, to_messages
+from converse_stream.models.leases import end_lost, recover_now_and_then
 from converse_stream.models.message import Message
+from converse_stream.rendering import PromptTemplate
 
 
 def check_parent(**messages: object) -> None:
@@ -42,40 +43,17 @@ def check_parent(**messages: object) -> None:
             raise TypeError(f"{name} must be a Message, not {type(message).__name__}")
 
 
-def check_content(content: object) -> str:
-    """Return `content` as it will be stored. Raise InvalidContent or ContentTooLong."""
-    if not isinstance(content, str):
-        raise InvalidContent(f"content must be str, not {type(content).__name__}")
-    if not content.strip():
-        raise InvalidContent("content is empty")
-    limit = settings.MAX_PROMPT_CHARS
-    if len(content) > limit:
-        raise ContentTooLong(f"content has {len(content)} characters; MAX_PROMPT_CHARS is {limit}")
-    return clean_text(content)
-
-
-def check_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return caller metadata as it will be stored. Raise ReservedMetadata."""
-    reserved = RESERVED.intersection(metadata or ())
-    if reserved:
-        raise ReservedMetadata(f"metadata keys written by converse_stream itself: {', '.join(sorted(reserved))}")
-    cleaned: dict[str, Any] = clean_json(dict(metadata or {}))
-    return cleaned
-
-
 def add_message(
     conversation: Conversation,
     role: str,
-    content: str,
+    content: str | PromptTemplate,
     *,
     parent: Message | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Message:
     """Append a finished message; see Conversation.add_message."""
-    if role not in Role.values:
-        raise InvalidContent(f"role must be one of {', '.join(Role.values)}, not {role!r}")
     check_parent(parent=parent)
-    message = finished(role, check_content(content), metadata=check_metadata(metadata))
+    message = said(role, content, metadata)
     insert(conversation, [message], parent=parent)
     return message
 
@@ -83,16 +61,16 @@ def add_message(
 aadd_message = sync_to_async(add_message)
 
 
-def finished(role: str, content: str, *, metadata: dict[str, Any]) -> Message:
-    """Return a complete message, not yet saved."""
-    return Message(
-        role=role,
-        content=content,
-        parts=[{"type": "text", "text": content}],
-        metadata=metadata,
-        length=len(content),
-        finished_at=timezone.now(),
-    )
+def add_messages(conversation: Conversation, items: Iterable[Any], *, parent: Message | None = None) -> list[Message]:
+    """Append finished messages, all of them or none; see Conversation.add_messages."""
+    check_parent(parent=parent)
+    messages = to_messages(items)
+    if messages:
+        insert(conversation, messages, parent=parent, at_once=True)
+    return messages
+
+
+aadd_messages = sync_to_async(add_messages)
 
 
 def live(*, provider: str, model: str, metadata: dict[str, Any]) -> Message:
@@ -117,12 +95,18 @@ def insert(
     beside: Message | None = None,
     interrupt: bool = False,
     request: ClientRequest | None = None,
+    at_once: bool = False,
+    within: Message | None = None,
 ) -> None:
     """Save messages as the next ones of the conversation, each the child of the one before.
 
+    In one statement where nobody listens to Django's signals of each; with `at_once` also where somebody does.
+
     The first follows `parent`, or what the message `beside` it follows, or else the newest leaf.
+    A live one takes the conversation's one live place, unless it is part of the answer `within` which has it.
     Raise ConversationBusy if the conversation has a live answer, unless `interrupt` stops it first,
-    AskedBefore if the client's request has an answer, and TooManyAnswers for one answer too many.
+    AskedBefore if the client's request has an answer, TooManyAnswers for one answer too many of the owner's, and
+    SiteFull for one too many of all.
     """
     using = router.db_for_write(Message)
     if parent is not None and parent.conversation_id != conversation.pk:
@@ -130,25 +114,34 @@ def insert(
     with transaction.atomic(using=using):
         number = _reserve(conversation, len(messages), using)
         _check_request(conversation, request)
-        _make_room(conversation, using, interrupt=interrupt)
-        if any(message.is_live for message in messages):
-            _check_limit(conversation, using)
-        parent = beside.parent if beside else parent or leaf(conversation, using=using)
+        if within is None:
+            _make_room(conversation, using, interrupt=interrupt, is_empty=number == 0)
+            if any(message.is_live for message in messages):
+                _check_limit(conversation, using)
+                _check_site(using)
+        if beside:
+            parent = beside.parent
+        elif parent is None and number:
+            parent = leaf(conversation, using=using)
         for message in messages:
             number += 1
             message.conversation, message.number, message.parent = conversation, number, parent
             if message.is_live:
-                message.live_in = conversation
+                message.live_in = None if within else conversation
                 message.lease_expires_at = lease_end()
-            message.save(using=using, force_insert=True)
-            message.lease_expires_at = None
             parent = message
+        _save(messages, using, at_once=at_once)
         transaction.on_commit(partial(announce_messages, conversation.pk), using=using)
 
 
-def lease_end() -> Combinable:
-    """Return when a lease that begins now ends, by the database's own clock."""
-    return Now() + timedelta(seconds=settings.LEASE)
+def _save(messages: list[Message], using: str, *, at_once: bool) -> None:
+    if at_once or not any(signal.has_listeners(Message) for signal in (pre_save, post_save)):
+        Message.objects.using(using).bulk_create(messages)
+    else:
+        for message in messages:
+            message.save(using=using, force_insert=True)
+    for message in messages:
+        message.lease_expires_at = None  # the database knows it
 
 
 def _reserve(conversation: Conversation, count: int, using: str) -> int:
@@ -157,7 +150,7 @@ def _reserve(conversation: Conversation, count: int, using: str) -> int:
     changed = rows.update(last_number=F("last_number") + count, revision=F("revision") + 1, updated_at=timezone.now())
     if not changed:
         raise Conversation.DoesNotExist(f"conversation {conversation.pk} does not exist")
-    conversation.refresh_from_db(using=using, fields=["last_number", "revision"])
+    conversation.last_number, conversation.revision = rows.values_list("last_number", "revision").get()
     return conversation.last_number - count
 
 
@@ -168,8 +161,8 @@ def _check_request(conversation: Conversation, request: ClientRequest | None) ->
         raise AskedBefore(answer)
 
 
-def _make_room(conversation: Conversation, using: str, *, interrupt: bool) -> None:
-    blocking = Message.objects.using(using).filter(live_in=conversation).first()
+def _make_room(conversation: Conversation, using: str, *, interrupt: bool, is_empty: bool) -> None:
+    blocking = None if is_empty else Message.objects.using(using).filter(live_in=conversation).first()
     if blocking is None or end_lost([blocking.pk]):
         return
     if not interrupt:
@@ -191,3 +184,16 @@ def _check_limit(conversation: Conversation, using: str) -> None:
     live = set(Message.objects.using(using).filter(live_in__owner=owner).values_list("pk", flat=True))
     if len(live) >= limit and len(live.difference(end_lost(live))) >= limit:
         raise TooManyAnswers(f"MAX_LIVE_ANSWERS_PER_USER is {limit}")
+
+
+def _check_site(using: str) -> None:
+    limit = settings.MAX_LIVE_ANSWERS
+    if limit is None:
+        return
+    # All who ask come by one row, one after the other, and count what the one before has committed.
+    no_key = connections[using].features.has_select_for_no_key_update
+    ours = ContentType.objects.using(using).select_for_update(no_key=no_key)
+    list(ours.filter(app_label=Message._meta.app_label, model=Message._meta.model_name).values("pk"))
+    if Message.objects.using(using).filter(live_in__isnull=False).count() >= limit:
+        afterwards(recover_now_and_then)  # some of them may have lost their writers, and nobody may be looking
+        raise SiteFull(f"MAX_LIVE_ANSWERS is {limit}")

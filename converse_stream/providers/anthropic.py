@@ -7,13 +7,9 @@ https://platform.claude.com/docs/en/build-with-claude/preserved-thinking (read 2
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from dataclasses import replace
-from typing import cast
 
-from converse_stream.events import Delta
-from converse_stream.exceptions import BadRequest
+from converse_stream.exceptions import BadRequest, ProviderError
 from converse_stream.prompts import Prompt
 from converse_stream.providers import keys
 from converse_stream.providers.catalogue import CATALOGUE
@@ -33,32 +29,16 @@ class Anthropic(HTTPProvider):
     default_model = CATALOGUE["anthropic"].default_model
     apis = {"messages": Messages}
 
-    def deltas(self, prompt: Prompt) -> AsyncIterator[Delta]:
-        """Yield the answer as it arrives; see Provider.deltas.
+    def amended(self, prompt: Prompt, error: ProviderError) -> Prompt | None:
+        """Return the prompt without thinking, where that was refused.
 
         Thinking is taken back only with exactly what was before it. Where that has changed (another system prompt,
         other tools, a shorter history, a key of another account), it is left out.
         """
         bare = without_thinking(prompt.messages)
-        if bare == prompt.messages:
-            return super().deltas(prompt)
-        return self._first_that_is_taken(prompt, replace(prompt, messages=bare))
-
-    async def _first_that_is_taken(self, prompt: Prompt, bare: Prompt) -> AsyncIterator[Delta]:
-        try:
-            async with aclosing(self._asked(prompt)) as deltas:
-                async for delta in deltas:
-                    yield delta
-                return
-        except BadRequest as error:
-            if not _REFUSED_THINKING.search(str(error)):
-                raise
-        async with aclosing(self._asked(bare)) as deltas:
-            async for delta in deltas:
-                yield delta
-
-    def _asked(self, prompt: Prompt) -> AsyncGenerator[Delta, None]:
-        return cast("AsyncGenerator[Delta, None]", super().deltas(prompt))
+        if bare == prompt.messages or not isinstance(error, BadRequest) or not _REFUSED_THINKING.search(str(error)):
+            return None
+        return replace(prompt, messages=bare)
 
     def headers(self, key: keys.Secret) -> dict[str, keys.Secret]:
         """Return the request's headers, with the version of the format."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from contextlib import aclosing, closing
+from dataclasses import replace
 from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from converse_stream.events import Delta, Finish, Text
-from converse_stream.exceptions import ServerError, Truncated
+from converse_stream.exceptions import ProviderError, ServerError, Truncated
 from converse_stream.outcome import normal_reason
+from converse_stream.output import OnChunk, Output, Writable
 from converse_stream.prompts import Prompt, PromptMessage, to_messages, with_state_of
 from converse_stream.providers import bridge
 
 Messages: TypeAlias = Iterable[PromptMessage | Mapping[str, Any]]
 """What has been said: prompt messages, or `{"role", "content"}` mappings."""
-OnChunk: TypeAlias = Callable[[str, str], Awaitable[object] | object]
-"""Called with each piece of text, and all the text so far. From async code it may be async itself."""
+
+
+NOT_ABOUT_STREAMING = frozenset({"auth", "permission", "quota", "not_found", "context_length", "content_filter"})
+"""The codes of errors that a whole answer would meet just the same."""
 
 
 def check_ending(finish: Finish | None) -> None:
@@ -34,6 +37,8 @@ class Provider(ABC):
 
     default_model: ClassVar[str] = ""
     """The model when neither the caller nor the config names one."""
+    supports_schema: ClassVar[bool] = False
+    """Whether the option `schema` holds an answer to a JSON schema; if not, the model is told of it in words."""
     config_keys: ClassVar[frozenset[str] | None] = None
     """The keys its entry in PROVIDERS may have beside `class`, `model` and `options`; None accepts any."""
 
@@ -75,6 +80,10 @@ class Provider(ABC):
         must end the request.
         """
 
+    def amended(self, prompt: Prompt, error: ProviderError) -> Prompt | None:
+        """Return what to ask instead of a prompt that was refused before the first delta; None where that is all."""
+        return None
+
     def check(self, options: Mapping[str, Any]) -> None:
         """Raise InvalidOptions for options that cannot be asked for; it is called before anything is written."""
         return
@@ -99,56 +108,84 @@ class Provider(ABC):
         own = with_state_of(self.label, to_messages(messages))
         return Prompt(own, self.model, {**self.options, **(options or {})})
 
-    def stream(self, messages: Messages, *, on_chunk: OnChunk | None = None, **options: Any) -> Iterator[Delta]:
+    def stream(
+        self, messages: Messages, *, on_chunk: OnChunk | None = None, to: Writable | None = None, **options: Any
+    ) -> Iterator[Delta]:
         """Ask from sync code: yield the deltas as they arrive. No database is involved."""
+        output = Output(on_chunk, to)
+        output.check_sync()
         deltas = self.answer(self.prompt(messages, options))
-        return deltas if on_chunk is None else _told(deltas, on_chunk)
+        return _told(deltas, output) if output else deltas
 
-    def astream(self, messages: Messages, *, on_chunk: OnChunk | None = None, **options: Any) -> AsyncIterator[Delta]:
+    def astream(
+        self, messages: Messages, *, on_chunk: OnChunk | None = None, to: Writable | None = None, **options: Any
+    ) -> AsyncIterator[Delta]:
         """Ask as `stream` does, from async code."""
-        deltas = self.deltas(self.prompt(messages, options))
-        return deltas if on_chunk is None else _atold(deltas, on_chunk)
+        output = Output(on_chunk, to)
+        deltas = self.aanswer(self.prompt(messages, options))
+        return _atold(deltas, output) if output else deltas
 
-    def text(self, messages: Messages, *, on_chunk: OnChunk | None = None, **options: Any) -> str:
-        """Ask, and return the whole text of the answer. Raise a ProviderError if it does not end properly."""
+    def text(self, messages: Messages, **options: Any) -> str:
+        """Ask, and return the whole text of the answer; takes what `stream` takes.
+
+        Raise a ProviderError if it does not end properly.
+        """
         pieces, finish = [], None
-        for delta in self.stream(messages, on_chunk=on_chunk, **options):
+        for delta in self.stream(messages, **options):
             finish = delta if isinstance(delta, Finish) else finish
             pieces += [delta.text] if isinstance(delta, Text) else []
         check_ending(finish)
         return "".join(pieces)
 
-    async def atext(self, messages: Messages, *, on_chunk: OnChunk | None = None, **options: Any) -> str:
+    async def atext(self, messages: Messages, **options: Any) -> str:
         """Return the text as `text` does, from async code."""
         pieces, finish = [], None
-        async for delta in self.astream(messages, on_chunk=on_chunk, **options):
+        async for delta in self.astream(messages, **options):
             finish = delta if isinstance(delta, Finish) else finish
             pieces += [delta.text] if isinstance(delta, Text) else []
         check_ending(finish)
         return "".join(pieces)
 
     def answer(self, prompt: Prompt) -> Iterator[Delta]:
-        """Yield the deltas of `deltas(prompt)` in sync code; its event loop runs in a thread of its own."""
-        return bridge.iterate(lambda: self.deltas(prompt), self.disconnect)
+        """Yield what `aanswer` does in sync code; its event loop runs in a thread of its own."""
+        return bridge.iterate(lambda: self.aanswer(prompt), self.disconnect)
+
+    async def aanswer(self, prompt: Prompt) -> AsyncIterator[Delta]:
+        """Yield the deltas of a prompt, or of what is asked instead when it was refused before the first of them."""
+        begun = False
+        try:
+            async with aclosing(cast("AsyncGenerator[Delta, None]", self.deltas(prompt))) as deltas:
+                async for delta in deltas:
+                    begun = True
+                    yield delta
+                return
+        except ProviderError as error:
+            amended = None if begun else self.amended(prompt, error) or _whole(prompt, error)
+            if amended is None:
+                raise
+        async with aclosing(cast("AsyncGenerator[Delta, None]", self.deltas(amended))) as deltas:
+            async for delta in deltas:
+                yield delta
 
 
-def _told(deltas: Iterator[Delta], on_chunk: OnChunk) -> Iterator[Delta]:
-    full = ""
+def _whole(prompt: Prompt, error: ProviderError) -> Prompt | None:
+    """Return a prompt for a whole answer, where that is wanted when streaming fails."""
+    if prompt.options.get("stream") != "prefer" or error.code in NOT_ABOUT_STREAMING:
+        return None
+    return replace(prompt, options={**prompt.options, "stream": False})
+
+
+def _told(deltas: Iterator[Delta], output: Output) -> Iterator[Delta]:
     with closing(cast("Generator[Delta, None, None]", deltas)):
         for delta in deltas:
             if isinstance(delta, Text):
-                full += delta.text
-                on_chunk(delta.text, full)
+                output.say(delta.text)
             yield delta
 
 
-async def _atold(deltas: AsyncIterator[Delta], on_chunk: OnChunk) -> AsyncIterator[Delta]:
-    full = ""
+async def _atold(deltas: AsyncIterator[Delta], output: Output) -> AsyncIterator[Delta]:
     async with aclosing(cast("AsyncGenerator[Delta, None]", deltas)):
         async for delta in deltas:
             if isinstance(delta, Text):
-                full += delta.text
-                told = on_chunk(delta.text, full)
-                if inspect.isawaitable(told):
-                    await told
+                await output.asay(delta.text)
             yield delta

@@ -26,6 +26,8 @@ from converse_stream.exceptions import (
 from converse_stream.providers.deadlines import Deadlines, Timeouts
 from converse_stream.providers.keys import Secret
 
+flowing: set[int] = set()
+"""The file descriptors on which answers come that have begun: whoever waits for the rest of them need not hurry."""
 MAX_ERROR_BODY = 64 * 1024
 MAX_WHOLE_BODY = 64 * 1024 * 1024
 """Bytes of an answer that is not streamed: 16 million characters of JSON."""
@@ -53,7 +55,7 @@ class Reply:
     def __init__(self, response: httpx.Response, deadlines: Deadlines, host: str) -> None:
         self.status = response.status_code
         self.headers = {name.lower(): value for name, value in response.headers.items()}
-        self.begun = deadlines.begun
+        self._socket = _socket_of(response)
         self._deadlines = deadlines
         self._host = host
         self._raw = cast("AsyncGenerator[bytes, None]", response.aiter_raw())
@@ -65,6 +67,12 @@ class Reply:
     def content_type(self) -> str:
         """The media type in lower case, without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def begun(self) -> None:
+        """Say that the first token has arrived."""
+        self._deadlines.begun()
+        if self._socket is not None:
+            flowing.add(self._socket)
 
     def __aiter__(self) -> Self:
         return self
@@ -109,7 +117,15 @@ class Reply:
 
     async def aclose(self) -> None:
         """Give up the rest of the body."""
+        if self._socket is not None:
+            flowing.discard(self._socket)
         await self._raw.aclose()
+
+
+def _socket_of(response: httpx.Response) -> int | None:
+    stream = response.extensions.get("network_stream")  # there is none in tests that replace the transport
+    socket = None if stream is None else stream.get_extra_info("socket")
+    return None if socket is None else cast("int", socket.fileno())
 
 
 @asynccontextmanager

@@ -71,6 +71,8 @@ class DeepSeekResponses(Responses):
 class DeepSeek(HTTPProvider):
     """DeepSeek."""
 
+    # It knows a JSON mode, and no schemas: https://api-docs.deepseek.com/guides/json_mode
+    supports_schema = False
     base_url = CATALOGUE["deepseek"].base_url
     key_environment = CATALOGUE["deepseek"].key_environment
     default_model = CATALOGUE["deepseek"].default_model

@@ -1,9 +1,13 @@
-"""The provider `demo`: no key, no network, but worth talking to. It answers from demo.md, which lies beside it."""
+"""The provider `demo`: no key, no network, but worth talking to.
+
+It answers from numbered passages in the system prompt, `[1] heading` on a line above each, and quotes them with their
+numbers; without any, from demo.md, which lies beside it.
+"""
 
 import asyncio
 import re
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from math import log
@@ -23,6 +27,8 @@ _COMMAND = re.compile(r"\s*/(slow|fail|long|think|silent)\b\s*(.*)", re.DOTALL |
 _GREETING = re.compile(
     r"\W*(hi|hello|hey|thanks|thank you|good (morning|day|evening))\b(\W*\w+){0,2}\W*", re.IGNORECASE
 )
+_PASSAGE = re.compile(r"^\[(\d+)\] (.+)\n((?:(?!\[\d+\] ).*\n?)*)", re.MULTILINE)
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 LONGEST = 3600
 _FILLERS = """
     a about all an and any are as be but by can converse_stream converse do does explain for from get give has have how
@@ -62,8 +68,9 @@ class Demo(Provider):
         command, rest = (match[1].lower(), match[2]) if match else ("", question)
         if command == "silent":
             await asyncio.sleep(self.silence)
+        told = "\n".join(message.text for message in prompt.messages if message.role == "system")
         said = 0
-        for delta in _said(command, rest):
+        for delta in _said(command, rest, told):
             await asyncio.sleep(self.pace * (12 if command == "slow" else 1))
             said += 1
             yield delta
@@ -79,7 +86,7 @@ class Demo(Provider):
         return float(value)
 
 
-def _said(command: str, rest: str) -> Iterator[Text | Reasoning]:
+def _said(command: str, rest: str, told: str) -> Iterator[Text | Reasoning]:
     if command == "silent":
         return iter(())
     if command == "long":
@@ -88,11 +95,14 @@ def _said(command: str, rest: str) -> Iterator[Text | Reasoning]:
     if command == "fail":
         return map(Text, _words("This answer begins well enough, but you asked it to"))
     thoughts = f"The question is {rest or 'empty'!r}. The manual may know: {', '.join(_best(rest)) or 'nothing'}."
-    return chain(map(Reasoning, _words(thoughts) if command == "think" else ()), map(Text, _words(answer(rest))))
+    return chain(map(Reasoning, _words(thoughts) if command == "think" else ()), map(Text, _words(answer(rest, told))))
 
 
-def answer(question: str) -> str:
-    """Return what demo.md says to a question, as Markdown."""
+def answer(question: str, told: str = "") -> str:
+    """Return what the passages that a system prompt has `told` say to a question, or else demo.md, as Markdown."""
+    passages = _PASSAGE.findall(told)
+    if passages:
+        return quoted(question, passages)
     if not _keys(question) or _GREETING.fullmatch(question):
         return next(iter(sections().values()))
     best = _best(question)
@@ -101,6 +111,22 @@ def answer(question: str) -> str:
         return f"I only know converse_stream, and found nothing about that. You can ask me about:\n\n{known}"
     also = f"\n\nSee also: {', '.join(best[1:])}." if best[1:] else ""
     return f"{sections()[best[0]]}{also}"
+
+
+def quoted(question: str, passages: Sequence[tuple[str, str, str]]) -> str:
+    """Return the sentences of up to three passages (number, heading, text) that share the most with a question."""
+    keys = set(_keys(question))
+    found: list[tuple[int, str]] = []
+    for number, heading, text in passages:
+        sentences = [line.strip() for line in re.sub(r"^```.*?^```", "", text, flags=re.M | re.S).splitlines()]
+        prose = [sentence for sentence in sentences if sentence[:1].isalpha()]
+        best = max(prose, key=lambda sentence: len(keys & set(_keys(sentence))), default="")
+        score = len(keys & set(_keys(f"{heading} {best}")))
+        if best and score:
+            without_links = _LINK.sub(r"\1", best)
+            found.append((score, f"{without_links} [{number}]"))
+    found.sort(key=itemgetter(0), reverse=True)
+    return "\n\n".join(quotation for _score, quotation in found[:3]) or "The passages do not answer this."
 
 
 def _best(question: str) -> list[str]:

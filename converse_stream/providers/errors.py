@@ -23,6 +23,7 @@ _BY_STATUS: Mapping[int, type[exceptions.ProviderError]] = {
     403: exceptions.PermissionDenied,
     404: exceptions.ModelNotFound,
     408: exceptions.ProviderTimeout,
+    409: exceptions.ServerError,  # a conflict within the provider: OpenAI's and Anthropic's own clients try again
     429: exceptions.RateLimited,
     498: exceptions.Overloaded,
     499: exceptions.ServerError,
@@ -80,6 +81,7 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], type[exceptions.ProviderError]], ...] 
     ),
     (re.compile("spend(ing)? limit|API usage limits|credit balance is too low", re.I), exceptions.QuotaExceeded),
 )
+_SHOULD_RETRY = {"true": True, "false": False}
 _MESSAGE_DECIDES = frozenset({400, 403, 413, 422, 429, None})
 
 
@@ -130,12 +132,15 @@ def _build(
 ) -> exceptions.ProviderError:
     wait = waits.in_headers(headers)
     word = f" ({complaint.words[0]})" if complaint.words else ""
-    return _class_of(complaint, kind_status)(
+    error = _class_of(complaint, kind_status)(
         clean_text(f"{prefix}{complaint.message[:_MAX_MESSAGE]}{word}"),
         status=status,
         retry_after=complaint.retry_after if wait is None else wait,
         request_id=request_id(headers),
     )
+    # What OpenAI and Anthropic tell their own clients: it knows more than the status.
+    error.retryable = _SHOULD_RETRY.get(headers.get("x-should-retry", ""), error.retryable)
+    return error
 
 
 def _class_of(complaint: _Complaint, status: int | None) -> type[exceptions.ProviderError]:

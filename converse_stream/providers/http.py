@@ -27,6 +27,7 @@ class HTTPProvider(Provider):
     """A provider behind HTTP. A subclass names its address, where its key comes from, and the formats it speaks."""
 
     config_keys = frozenset({"api", "api_key", "base_url", "headers", "timeouts"})
+    supports_schema = True
     header_keys: ClassVar[Mapping[str, str]] = {}
     """The headers that keys of the config stand for."""
     base_url: ClassVar[str] = ""

@@ -3,10 +3,13 @@
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_TRY_AGAIN = re.compile(r"try again in (?:(\d{1,6})h)?(?:(\d{1,6})m(?!s))?(?:([\d.]{1,20})(m?)s)?", re.IGNORECASE)
+_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m(?!s))?(?:([\d.]{1,20})(m?)s)?", re.IGNORECASE)
+_TRY_AGAIN = re.compile(rf"try again in {_DURATION.pattern}", re.IGNORECASE)
+_RESET = re.compile(r"x-ratelimit-reset-(.+)|anthropic-ratelimit-.+-reset")
 _EARLIEST_IN_MILLISECONDS = 1e12
 """A reset that is larger is a moment (2001 or later) in milliseconds; others count seconds, or in other ways."""
 
@@ -17,7 +20,10 @@ def in_headers(headers: Mapping[str, str]) -> float | None:
     if milliseconds is not None:
         return milliseconds / 1000
     value = headers.get("retry-after", "")
-    return (_until(value) if "," in value else _seconds(value)) if value else until_reset(headers)
+    if value:
+        return _until(value) if "," in value else _seconds(value)
+    moment = until_reset(headers)
+    return _until_room(headers) if moment is None else moment
 
 
 def until_reset(headers: object) -> float | None:
@@ -43,10 +49,26 @@ def in_details(details: object) -> float | None:
 def in_words(message: str) -> float | None:
     """Return what an error's message says."""
     # OpenAI's way within an event stream, which has no headers of its own.
-    found = _TRY_AGAIN.search(message)
-    if not found or not any(found.groups()):
+    return _length(_TRY_AGAIN.search(message))
+
+
+def _until_room(headers: Mapping[str, str]) -> float | None:
+    """Return the time until every limit of which nothing remains is reset."""
+    # OpenAI and Groq: x-ratelimit-reset-tokens: 1m12.5s; Anthropic: anthropic-ratelimit-tokens-reset: a moment.
+    waits = []
+    for name, value in headers.items():
+        if found := _RESET.fullmatch(name):
+            remaining = headers.get(name.replace("reset", "remaining"), "")
+            wait = _length(_DURATION.fullmatch(value)) if found[1] else _until(value)
+            if remaining == "0" and wait is not None:
+                waits.append(wait)
+    return max(waits, default=None)
+
+
+def _length(duration: re.Match[str] | None) -> float | None:
+    if duration is None or not any(duration.groups()):
         return None
-    hours, minutes, number, milli = found.groups()
+    hours, minutes, number, milli = duration.groups()
     seconds = _seconds(number or "0")
     if seconds is None:
         return None
@@ -54,12 +76,12 @@ def in_words(message: str) -> float | None:
 
 
 def _until(date: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(date)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
+        with suppress(ValueError):
+            moment = parse(date)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return None
 
 
 def _seconds(text: str) -> float | None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from traceback import format_tb
 from typing import TYPE_CHECKING, Any
 
 from converse_stream.events import Event
+from converse_stream.exceptions import InternalError
 
 if TYPE_CHECKING:
     from converse_stream.recorder.outbox import Outbox
+
+logger = logging.getLogger("converse_stream")
 
 
 @dataclass(slots=True)
@@ -40,3 +45,13 @@ class Batch:
     size: int
     is_stored: bool = False
     """Whether it has been committed: whatever goes wrong after that is not the commit's fault."""
+
+    def refuse(self, error: Exception) -> None:
+        """Fail the message: the database does not take what it brings."""
+        # Without the error's text: a database quotes the row it does not take.
+        trace = "".join(format_tb(error.__traceback__))
+        logger.error("message %s cannot be stored: %s\n%s", self.outbox.message_id, type(error).__name__, trace)
+        if self.outbox.error is None:
+            self.outbox.break_off(InternalError(f"it could not be stored: {type(error).__name__}"), self)
+        else:
+            self.outbox.close_as_lost(self)

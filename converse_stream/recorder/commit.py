@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 
 from django.db import transaction
 
 from converse_stream.brokers import configured, local
 from converse_stream.conf import settings
+from converse_stream.database import submit
 from converse_stream.models import Message, Status
+from converse_stream.models.endings import publish_endings
+from converse_stream.models.leases import recover_now_and_then
 from converse_stream.recorder.batch import Batch
 from converse_stream.recorder.ending import ended
 from converse_stream.recorder.outbox import Outbox
@@ -35,13 +40,25 @@ def commit(statements: Statements, batches: Sequence[Batch]) -> tuple[list[Batch
         batch.outbox.message = message
     for batch in ours:
         batch.outbox.committed(batch)
-    _publish(ours)
+    transaction.on_commit(partial(_publish, ours, endings), using=statements.using)
     again, settled = _settle(statements, [batch for batch in batches if batch.outbox.pk not in held])
     return again, endings + settled
 
 
+def follow_up(ended: list[Message], *, here: bool) -> None:
+    """Tell of endings that are committed: in another thread, or `here` where the process ends."""
+    if not here:
+        with suppress(RuntimeError):  # a process that exits takes no more jobs
+            submit(publish_endings, ended)
+            return
+    publish_endings(ended)
+
+
 def look(statements: Statements, outboxes: Sequence[Outbox]) -> list[Outbox]:
-    """Renew the leases that are past a third and return the outboxes whose message somebody else has ended."""
+    """Renew the leases that are past a third and return the outboxes whose message somebody else has ended.
+
+    Now and then look after the messages of other processes, too.
+    """
     now = time.monotonic()
     due = [outbox for outbox in outboxes if now - outbox.renewed > settings.LEASE / 3]
     held = statements.fence(due) if due else set()
@@ -56,6 +73,7 @@ def look(statements: Statements, outboxes: Sequence[Outbox]) -> list[Outbox]:
     if lost:
         statements.forget_orphans([outbox.pk for outbox in lost])
     local.hint([outbox.message_id for outbox in lost])
+    recover_now_and_then()
     return lost
 
 
@@ -83,13 +101,12 @@ def _settle(statements: Statements, missing: Sequence[Batch]) -> tuple[list[Batc
     return again, settled
 
 
-def _publish(batches: Sequence[Batch]) -> None:
+def _publish(batches: Sequence[Batch], endings: Sequence[Message]) -> None:
     events = {batch.outbox.message_id: batch.events for batch in batches if batch.events}
     if events:
         local.committed(events)
-    endings = [batch.outbox.message_id for batch in batches if batch.ending is not None]
     if endings:
-        local.hint(endings)
+        local.ended(endings)
     broker = configured()
     if broker is not None:
         broker.publish([batch.outbox.message_id for batch in batches if batch.rows or batch.ending])

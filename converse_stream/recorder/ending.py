@@ -23,7 +23,7 @@ _FIGURES = (
     "model", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost",
     "delta_count", "first_delta_at", "timeline",
 )  # fmt: skip
-_KNOWN_ONLY = ("request_id", "streamed")
+_KNOWN_ONLY = ("request_id", "streamed", "cached")
 """What is known of an answer and has no column."""
 _DETAIL = 2000
 """Characters of an error's text kept for staff."""

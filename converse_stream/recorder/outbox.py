@@ -74,7 +74,12 @@ class Outbox:
     @property
     def is_closed(self) -> bool:
         """Whether nothing can be written any more."""
-        return self.lost or self._ending is not None or self.ended_as is not None
+        return self.is_over or self._ending is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the message has ended, and the recorder has nothing left to do."""
+        return self.lost or self.ended_as is not None
 
     def text(self, kind: str, text: str) -> None:
         """Take a piece of text or reasoning. Raise StreamClosed or OutputLimit."""
@@ -157,12 +162,14 @@ class Outbox:
         self.renewed = time.monotonic()
         batch.is_stored = True
         self.history += batch.events
+        waiting = batch.waiting
         with self.lock:
             self._size -= batch.size
-        if batch.ending is not None:
-            self.ended_as = batch.ending["status"]
-            self.on_closed = None  # the recorder may outlive by far what it would have stopped
-        _resolve(batch.waiting)
+            if batch.ending is not None:
+                self.ended_as = batch.ending["status"]
+                self.on_closed = None  # the recorder may outlive by far what it would have stopped
+                waiting, self._waiting = waiting + self._waiting, []  # no other commit will come
+        _resolve(waiting)
 
     def break_off(self, error: GenerationError, batch: Batch | None = None) -> None:
         """End the message because of `error`, unless it is ending already; the rows of `batch` cannot be stored."""
@@ -203,7 +210,7 @@ class Outbox:
     def _wait(self) -> Future[None]:
         future: Future[None] = Future()
         future.set_running_or_notify_cancel()  # who waits may be cancelled, what is waited for goes on
-        if self.lost or self.ended_as is not None:
+        if self.is_over:
             future.set_result(None)  # no commit will come
         else:
             self._waiting.append(future)

@@ -1,4 +1,4 @@
-"""Pace: when the next commit is due. At once when little is going on, rarely when that saves most."""
+"""Pace: when the recorder does what. A commit is due at once when little is going on, rarely when that saves most."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ ENOUGH = 32
 """Deltas in a row from which on waiting longer saves little."""
 LONGEST = 0.1
 """Seconds between the commits of a busy process while its rows hold only few deltas."""
+
+LOOK_INTERVAL = 0.5
+"""Seconds between looks at all live messages: a stop is noticed and leases are renewed while a provider is silent."""
+STOP = 10.0
+"""Seconds a process that exits waits for its last commit."""
+PRUNE_INTERVAL = 60.0
+IDLE = 5.0
+"""Seconds without a live message after which the connection is closed."""
+OUTAGE = 30.0
+"""Seconds of a database outage after which the messages under way are ended as `store_unavailable`."""
 
 
 class Pace:

@@ -8,31 +8,19 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from traceback import format_tb
 
 from django.db import InterfaceError, OperationalError, connections, router
 
-from converse_stream.database import submit
-from converse_stream.exceptions import InternalError, Shutdown, StoreUnavailable
+from converse_stream.exceptions import Shutdown, StoreUnavailable
 from converse_stream.models import Message
-from converse_stream.models.endings import publish_endings
+from converse_stream.models.leases import recover_now_and_then
 from converse_stream.recorder.batch import Batch
-from converse_stream.recorder.commit import commit, look
+from converse_stream.recorder.commit import commit, follow_up, look
 from converse_stream.recorder.outbox import Outbox
-from converse_stream.recorder.pace import Pace
+from converse_stream.recorder.pace import IDLE, LOOK_INTERVAL, OUTAGE, PRUNE_INTERVAL, STOP, Pace
 from converse_stream.recorder.statements import Statements
 
 logger = logging.getLogger("converse_stream")
-
-LOOK_INTERVAL = 0.5
-"""Seconds between looks at all live messages: a stop is noticed and leases are renewed while a provider is silent."""
-STOP = 10.0
-"""Seconds a process that exits waits for its last commit."""
-PRUNE_INTERVAL = 60.0
-IDLE = 5.0
-"""Seconds without a live message after which the connection is closed."""
-OUTAGE = 30.0
-"""Seconds of a database outage after which the messages under way are ended as `store_unavailable`."""
 
 
 class Recorder:
@@ -55,27 +43,29 @@ class Recorder:
         with self._wake:
             self._outboxes[outbox.message_id] = outbox
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="converse-recorder", daemon=True)
-                self._thread.start()
+                self._start()
             self._wake.notify()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="converse-recorder", daemon=True)
+        self._thread.start()
 
     def note(self, outbox: Outbox) -> None:
         """Note that an outbox has something to commit. Cheap, and called for every delta."""
         if outbox.message_id not in self._dirty and outbox.message_id not in self._urgent:
-            self._put(self._dirty if outbox.history else self._urgent, outbox)
+            self._put(outbox, urgent=not outbox.history)
 
-    def _put(self, waiting: dict[str, Outbox], outbox: Outbox) -> None:
+    def _put(self, outbox: Outbox, *, urgent: bool) -> None:
         with self._wake:
-            # The thread knows already when to wake up for the others.
-            is_first = not waiting
+            waiting = self._urgent if urgent else self._dirty
+            if not waiting:
+                self._wake.notify()  # for the others it knows already when to wake up
             waiting[outbox.message_id] = outbox
-            if is_first:
-                self._wake.notify()
 
     def flush(self, outbox: Outbox) -> Future[None]:
         """Return a future of the commit of all that the outbox holds now."""
         future = outbox.flushed()
-        self._put(self._urgent, outbox)
+        self._put(outbox, urgent=True)
         return future
 
     def abandon(self, outbox: Outbox) -> None:
@@ -91,6 +81,16 @@ class Recorder:
                 self._look_now = True
                 self._wake.notify()
 
+    @property
+    def message_ids(self) -> list[str]:
+        """The live messages."""
+        return list(self._outboxes)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there are live messages."""
+        return bool(self._outboxes)
+
     def stop(self) -> None:
         """End what is still live as `shutdown`, commit everything and end the thread."""
         for outbox in list(self._outboxes.values()):
@@ -100,11 +100,16 @@ class Recorder:
         with self._wake:
             self._stopping = True
             self._wake.notify()
-            thread, self._thread = self._thread, None
+            thread = self._thread
         if thread is not None:
             thread.join(STOP)
-        self._stopping = False
-        self._pause.clear()
+        with self._wake:
+            self._thread = thread if thread is not None and thread.is_alive() else None
+            self._stopping = False
+            self._pause.clear()
+            if self._outboxes and self._thread is None:  # begun after the thread's last commit
+                with suppress(RuntimeError):  # a process that exits starts no thread any more
+                    self._start()
 
     def _run(self) -> None:
         last_look = time.monotonic()
@@ -153,7 +158,7 @@ class Recorder:
         return list(taken.values())
 
     def _write(self, outboxes: Sequence[Outbox]) -> None:
-        batches = [outbox.take() for outbox in outboxes if not outbox.lost]
+        batches = [outbox.take() for outbox in outboxes if not outbox.is_over]
         if batches:
             rows = [row for batch in batches for row in batch.rows]
             self._pace.learn(len(rows), sum(len(row.pieces) for row in rows))
@@ -180,7 +185,7 @@ class Recorder:
 
     def _sort_out(self, outboxes: Sequence[Outbox]) -> None:
         for outbox in outboxes:
-            if outbox.ended_as is not None or outbox.lost:
+            if outbox.is_over:
                 self._outboxes.pop(outbox.message_id, None)
             elif outbox.is_dirty:
                 self.note(outbox)
@@ -195,15 +200,8 @@ class Recorder:
     def _once(self, batches: list[Batch]) -> list[Batch]:
         again, ended = commit(self._statements(), batches)
         if ended:
-            self._publish(ended)
+            follow_up(ended, here=self._stopping)
         return again
-
-    def _publish(self, ended: list[Message]) -> None:
-        if not self._stopping:
-            with suppress(RuntimeError):  # a process that exits takes no more jobs
-                submit(publish_endings, ended)
-                return
-        publish_endings(ended)
 
     def _commit_one_by_one(self, batches: list[Batch]) -> list[Batch]:
         """Find the message that hurts a whole batch, and fail that one alone."""
@@ -214,17 +212,8 @@ class Recorder:
             except (OperationalError, InterfaceError):
                 again.append(batch)
             except Exception as error:  # noqa: BLE001 - as above
-                self._refuse(batch, error)
+                batch.refuse(error)
         return again
-
-    def _refuse(self, batch: Batch, error: Exception) -> None:
-        # Without the error's text: a database quotes the row it does not take.
-        trace = "".join(format_tb(error.__traceback__))
-        logger.error("message %s cannot be stored: %s\n%s", batch.outbox.message_id, type(error).__name__, trace)
-        if batch.outbox.error is None:
-            batch.outbox.break_off(InternalError(f"it could not be stored: {type(error).__name__}"), batch)
-        else:
-            batch.outbox.close_as_lost(batch)
 
     def _look(self) -> None:
         outboxes = list(self._outboxes.values())
@@ -232,6 +221,7 @@ class Recorder:
             self._outboxes.pop(outbox.message_id, None)
 
     def _prune(self) -> None:
+        recover_now_and_then()
         statements = self._statements()
         while statements.prune() and not (self._outboxes or self._stopping):
             pass

@@ -152,14 +152,14 @@ class Statements:
         if orphaned:
             self.forget_chunks(orphaned)
 
-    def prune(self, limit: int = 50) -> bool:
-        """Delete the chunks of a few messages that ended `CHUNK_RETENTION` ago. Return whether there were any."""
+    def prune(self, limit: int = 50) -> int:
+        """Delete the chunks of a few messages that ended `CHUNK_RETENTION` ago. Return how many there were."""
         ended = Now() - timedelta(seconds=settings.CHUNK_RETENTION)
         old = Chunk.objects.using(self.using).filter(message__finished_at__lt=ended)
         ids = list(old.order_by().values_list("message_id", flat=True).distinct()[:limit])
         if ids:
             self.forget_chunks(ids)
-        return bool(ids)
+        return len(ids)
 
     def _fence_by_orm(self, outboxes: Sequence[Outbox]) -> set[UUID]:
         rows = Message.objects.using(self.using).filter(

@@ -50,6 +50,8 @@ class HybridResponse(StreamingHttpResponse):
         return map(self.make_bytes, parts)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        if await self._hand_over():
+            return
         body = self._iterator
         parts = aiter(body) if hasattr(body, "__aiter__") else _pumped(iter(body))
         try:
@@ -59,6 +61,10 @@ class HybridResponse(StreamingHttpResponse):
             # Django closes this generator only; the one inside would stay until the garbage collector comes.
             if hasattr(parts, "aclose"):
                 await parts.aclose()
+
+    async def _hand_over(self) -> bool:
+        """Leave the body to converse_application, where that is possible. Return whether it was."""
+        return False
 
 
 async def _pumped(parts: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -11,26 +11,33 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from converse_stream.asking import ask
 from converse_stream.dialects import get_dialect
 from converse_stream.exceptions import MalformedCursor, UnknownDialect
-from converse_stream.feed import AFTER_ENDING, parse
+from converse_stream.feed import AFTER_ENDING, get_feed, parse
 from converse_stream.models import Conversation, Message
+from converse_stream.rendering import PromptTemplate
 from converse_stream.responses.refusals import error_body
 from converse_stream.responses.response import EventStreamResponse, check_policy
+from converse_stream.transforms import Transform
+from converse_stream.transforms.base import checked
 
 
 def stream_response(
     conversation: Conversation,
-    prompt: str | None = None,
+    prompt: str | PromptTemplate | None = None,
     *,
     dialect: str = "native",
     on_disconnect: str = "continue",
     request: HttpRequest | None = None,
+    through: Sequence[Transform] = (),
     **options: Any,
 ) -> EventStreamResponse:
     """Ask and follow; see Conversation.stream_response."""
     get_dialect(dialect)
     check_policy(on_disconnect)
+    checked(through, for_viewer=True)
     message = ask(conversation, prompt, **options)
-    return EventStreamResponse(message, dialect=dialect, on_disconnect=on_disconnect, request=request)
+    if message.is_live and not message.is_replay:
+        get_feed().expect(str(message.pk))
+    return EventStreamResponse(message, dialect=dialect, on_disconnect=on_disconnect, request=request, through=through)
 
 
 astream_response = sync_to_async(stream_response)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from typing import Any
 
@@ -14,14 +14,16 @@ from converse_stream.conf import settings
 from converse_stream.database import release
 from converse_stream.dialects import get_dialect, payload
 from converse_stream.events import Event, dumps
-from converse_stream.exceptions import MalformedCursor
-from converse_stream.feed import ConversationCursor, Update, awatch, watch
+from converse_stream.exceptions import MalformedCursor, UnknownDialect
+from converse_stream.feed import ConversationCursor, Update, awatch, is_draining, watch
 from converse_stream.models import Conversation
-from converse_stream.responses.hybrid import HybridResponse
+from converse_stream.responses.body import longest, scattered
 from converse_stream.responses.refusals import error_body
 from converse_stream.responses.response import HEADERS
+from converse_stream.responses.viewed import ViewedResponse
 
 _KEY = "updates"
+NATIVE = "native"
 
 
 def to_json(conversation_id: str, event: Event) -> str:
@@ -43,14 +45,18 @@ def _payload(conversation_id: str, event: Event) -> dict[str, Any]:
     return {**body, **about, "message_id": event.message_id}
 
 
-class UpdatesResponse(HybridResponse):
+class UpdatesResponse(ViewedResponse):
     """An HTTP response that watches a conversation, without end. Raise MalformedCursor."""
 
     def __init__(self, conversation: Conversation, *, after: int | str = 0, request: HttpRequest | None = None) -> None:
         ConversationCursor.parse(after, str(conversation.pk))
         self.conversation = conversation
-        content_type = get_dialect("native").content_type
+        content_type = get_dialect(NATIVE).content_type
         super().__init__(_Body(conversation, after), request=request, content_type=content_type, headers=HEADERS)
+
+    def viewed(self) -> tuple[str, Any]:
+        """Return the conversation that is watched, and its owner."""
+        return str(self.conversation.pk), self.conversation.owner_id
 
 
 class _Body:
@@ -62,32 +68,46 @@ class _Body:
         self._id = str(conversation.pk)
 
     def __iter__(self) -> Iterator[bytes]:
-        until = time.monotonic() + settings.SSE_MAX_SECONDS
+        until = time.monotonic() + longest()
         yield self._prelude()
-        with closing(watch(self.conversation, self.after, beat=settings.SSE_HEARTBEAT)) as stream:
+        stream = watch(self.conversation, self.after, beat=settings.SSE_HEARTBEAT, until_drain=True)
+        with closing(stream):
             try:
                 for updates in stream:
                     yield self._encoded(updates)
-                    if time.monotonic() > until:
+                    if is_draining() or time.monotonic() > until:
                         break
             except Conversation.DoesNotExist:
-                yield self._farewell()
+                yield self._gone()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        until = time.monotonic() + settings.SSE_MAX_SECONDS
-        await sync_to_async(release)()
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.parts(holds_connection=True)
+
+    async def parts(self, *, holds_connection: bool = False) -> AsyncGenerator[bytes, None]:
+        """Yield what is sent. The request's database connection, if the caller still holds it, is given back first."""
+        until = time.monotonic() + longest()
+        if holds_connection:
+            await sync_to_async(release)()
         yield self._prelude()
-        async with aclosing(awatch(self.conversation, self.after, beat=settings.SSE_HEARTBEAT)) as stream:
+        stream = awatch(self.conversation, self.after, beat=settings.SSE_HEARTBEAT, until_drain=True)
+        async with aclosing(stream):
             try:
                 async for updates in stream:
                     yield self._encoded(updates)
-                    if time.monotonic() > until:
+                    if is_draining() or time.monotonic() > until:
                         break
             except Conversation.DoesNotExist:
-                yield self._farewell()
+                yield self._gone()
+
+    def farewell(self) -> bytes:
+        """Return nothing: who watches comes back, or is refused then."""
+        return b""
+
+    def close(self) -> None:
+        """Do nothing: nobody hangs on a viewer."""
 
     def _prelude(self) -> bytes:
-        return f"retry: {settings.SSE_RETRY}\n".encode()
+        return f"retry: {scattered(settings.SSE_RETRY, 0.5, 1.5)}\n".encode()
 
     def _encoded(self, updates: list[Update]) -> bytes:
         lines = [
@@ -96,14 +116,19 @@ class _Body:
         ]
         return "".join(lines).encode() if lines else b":\n"
 
-    def _farewell(self) -> bytes:
+    def _gone(self) -> bytes:
         return f'event: gone\ndata: {{"conversation":"{self._id}","type":"gone"}}\n\n'.encode()
 
 
 def watch_response(request: HttpRequest, conversation: Conversation) -> HttpResponseBase:
-    """Answer a GET that watches a conversation, from the cursor in Last-Event-ID or `?after=`; 400 for what is none."""
+    """Answer a GET that watches a conversation, from the cursor in Last-Event-ID or `?after=`; 400 for what is none.
+
+    Other dialects have no word for several messages at once: they are refused rather than forgotten.
+    """
     after = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
     try:
+        if (dialect := request.GET.get("dialect", NATIVE)) != NATIVE:
+            raise UnknownDialect(f"a conversation cannot be watched as {dialect[:60]!r}")
         return UpdatesResponse(conversation, after=after, request=request)
-    except MalformedCursor as error:
+    except (MalformedCursor, UnknownDialect) as error:
         return JsonResponse(error_body(error), status=400)

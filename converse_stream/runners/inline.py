@@ -15,7 +15,7 @@ class InlineRunner(Runner):
 
     def submit(self, generation: Generation) -> None:
         """Write the whole answer. Its errors are on the message, as with every runner."""
-        stream = PrismStream(generation.message, InlineRecorder())
+        stream = PrismStream(generation.message, InlineRecorder(), transforms=generation.transforms)
         try:
             generation.run(stream)
         except Exception:

@@ -19,9 +19,10 @@ _BLOCKS = 16
 class Spoiling:
     """What is done to everything that passes, now; the connections look at it before each piece."""
 
-    def __init__(self, latency: float, slice: int | None) -> None:
+    def __init__(self, latency: float, slice: int | None, cut_after: int | None) -> None:
         self.latency = latency
         self.slice = slice
+        self.cut_after = cut_after
         self.passing = asyncio.Event()
         self.passing.set()
 
@@ -31,6 +32,10 @@ class Spoiling:
             self.passing.clear()
         else:
             self.passing.set()
+
+
+class _Worn(Exception):
+    """As many pieces have passed as this connection lasts for."""
 
 
 class Link:
@@ -54,6 +59,8 @@ class Link:
             async with asyncio.TaskGroup() as group:
                 self._pass(group, self._reader, "server")
                 self._pass(group, reader, "client")
+        except* _Worn:
+            self.end(reset=False)
         except* OSError:
             self._reset_on_close()
         finally:
@@ -91,10 +98,14 @@ class Link:
     async def _send(self, blocks: asyncio.Queue[tuple[float, bytes]], towards: Side) -> None:
         writer = self._writers[towards]
         writer.transport.set_write_buffer_limits(0)  # so that drain() waits until all has gone out
+        sent = 0
         async for piece in self._pieces(blocks):
             if towards not in self._finished:
                 writer.write(piece)
                 await writer.drain()
+            sent += 1
+            if towards == "client" and self._spoiling.cut_after is not None and sent >= self._spoiling.cut_after:
+                raise _Worn
         self._finish(towards)
 
     async def _pieces(self, blocks: asyncio.Queue[tuple[float, bytes]]) -> AsyncIterator[bytes]:

@@ -19,18 +19,27 @@ class FaultProxy:
     """Stand between a client and a server: `with FaultProxy(server.url) as proxy: …`, `proxy.url` in its place.
 
     `latency` holds everything back for so many seconds, `slice` sends it in pieces of so many bytes (a slow
-    reader may find several at once), `blackhole` accepts connections and lets nothing pass, either way, until it
-    is False again. These can be changed, and `cut`, `reset` and `half_close` called, from any thread while
-    connections are open: they hold from then on.
+    reader may find several at once), `cut_after` cuts each connection when so many pieces, or without `slice` what
+    the server wrote at a time, have gone to its client, `blackhole` accepts connections and lets nothing pass,
+    either way, until it is False again. These can be changed, and `cut`, `reset` and `half_close` called, from any
+    thread while connections are open: they hold from then on.
     """
 
-    def __init__(self, url: str, *, latency: float = 0.0, slice: int | None = None, blackhole: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        latency: float = 0.0,
+        slice: int | None = None,
+        cut_after: int | None = None,
+        blackhole: bool = False,
+    ) -> None:
         parts = urlsplit(url)
         if not parts.hostname or not parts.port:
             raise ValueError("the address of the server needs a host and a port")
         self._parts = parts
         self._server = (parts.hostname, parts.port)
-        self._spoiling = Spoiling(latency, slice)
+        self._spoiling = Spoiling(latency, slice, cut_after)
         self._spoiling.pass_nothing(blackhole)
         self._links: dict[Link, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -71,6 +80,15 @@ class FaultProxy:
     @slice.setter
     def slice(self, size: int | None) -> None:
         self._spoiling.slice = size
+
+    @property
+    def cut_after(self) -> int | None:
+        """Pieces towards the client that a connection lasts for; None for any number."""
+        return self._spoiling.cut_after
+
+    @cut_after.setter
+    def cut_after(self, pieces: int | None) -> None:
+        self._spoiling.cut_after = pieces
 
     @property
     def blackhole(self) -> bool:

@@ -32,6 +32,10 @@ class AsyncStream(BaseStream):
     def _write_text(self, kind: str, text: str) -> Self: ...
 
     @abstractmethod
+    def settle(self) -> Self:
+        """Let go what transforms hold back, from sync code."""
+
+    @abstractmethod
     def flush(self) -> Self:
         """Commit from sync code."""
 
@@ -68,7 +72,10 @@ class AsyncStream(BaseStream):
         if isinstance(self._recorder, InlineRecorder):
             return await sync_to_async(self.write)(content)
         part = self._part(content)
-        self._outbox.part(part["type"], part)
+        if self._transformed:
+            await self._transformed.apart(part["type"], part)
+        else:
+            self._outbox.part(part["type"], part)
         await self._aflush()
         return self
 
@@ -77,8 +84,20 @@ class AsyncStream(BaseStream):
             return await sync_to_async(self._write_text)(kind, text)
         if self._outbox.is_full:
             await self._aflush()
-        self._outbox.text(kind, text)
+        if self._transformed:
+            await self._transformed.atext(kind, text)
+        else:
+            self._outbox.text(kind, text)
         self._recorder.note(self._outbox)
+        return self
+
+    async def asettle(self) -> Self:
+        """Let go as `settle` does."""
+        if isinstance(self._recorder, InlineRecorder):
+            return await sync_to_async(self.settle)()
+        if self._transformed and not self.is_closed:
+            await self._transformed.asettle()
+            self._recorder.note(self._outbox)
         return self
 
     async def aflush(self) -> Self:
@@ -130,6 +149,8 @@ class AsyncStream(BaseStream):
     async def _afinish(self, fields: Mapping[str, Any]) -> Message:
         if isinstance(self._recorder, InlineRecorder):
             return await sync_to_async(self._finish)(fields)
+        if self._transformed:
+            fields = self._drained(fields, await self._transformed.adrain())
         self._outbox.end(fields)
         await self._aflush()
         return self._ended()

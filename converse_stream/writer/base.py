@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from django.db import connections, router
 
-from converse_stream.events import Data, Finish, Served, State, ToolCall, ToolResult, Usage, to_part
+from converse_stream.events import Data, Finish, Served, State, ToolCall, ToolResult, Usage, fold, to_part
 from converse_stream.exceptions import DatabaseHeld, GenerationError, Shutdown, StreamClosed
 from converse_stream.models import Message, Status
-from converse_stream.models.opening import check_metadata
+from converse_stream.models.contents import check_metadata
 from converse_stream.outcome import Outcome, read_outcome, read_usage
 from converse_stream.recorder import InlineRecorder, Outbox, Recorder, failure, fill_in, get_recorder
+from converse_stream.state import attach
+from converse_stream.transforms import Transform
+from converse_stream.writer.transforming import Transformed
 
 logger = logging.getLogger("converse_stream")
 
@@ -29,15 +32,22 @@ class BaseStream:
         recorder: Recorder | InlineRecorder | None = None,
         *,
         on_closed: Callable[[], None] | None = None,
+        transforms: Sequence[Transform] = (),
     ) -> None:
         self.message = message
         """The message being written; its id is known before the first delta."""
         self._recorder = recorder or get_recorder()
         self._outbox = Outbox(message, on_closed)
+        self._transformed = Transformed(self._outbox, transforms) if transforms else None
         self.outcome = Outcome()
         """What is known of the answer besides its content."""
         self._recorder.open(self._outbox)
         weakref.finalize(self, _drop, self._recorder, self._outbox).atexit = False
+
+    def beside(self, message: Message, *, on_closed: Callable[[], None] | None = None) -> Self:
+        """Return a stream for another message, which is part of this one's work."""
+        recorder = InlineRecorder() if isinstance(self._recorder, InlineRecorder) else self._recorder
+        return type(self)(message, recorder, on_closed=on_closed)
 
     @property
     def position(self) -> int:
@@ -63,9 +73,18 @@ class BaseStream:
         """Keep what is known of model, finish reason, request id or usage, for the ending."""
         self.outcome = self.outcome.updated(known)
 
+    def parts(self) -> list[dict[str, Any]]:
+        """Return the parts committed so far, with the providers' opaque state."""
+        return attach(fold(self._outbox.history), self._outbox.states)
+
+    def said(self) -> list[dict[str, Any]]:
+        """Return the parts committed so far as they were before any transform."""
+        return self._transformed.said() if self._transformed else self.parts()
+
     def keep(self, state: State, by: str) -> None:
         """Keep a provider's opaque blob for the next prompt to `by`, a `provider:model`; no viewer ever sees it."""
-        self._outbox.state(state.kind, {"by": by, "data": state.data})
+        if self._transformed is None or self._transformed.keeps(state):
+            self._outbox.state(state.kind, {"by": by, "data": state.data})
 
     def _enter(self) -> None:
         """Raise StreamClosed for a stream that has had its ending; a stop by somebody else ends the block quietly."""
@@ -126,6 +145,12 @@ class BaseStream:
             kinds = "Text, Reasoning, ToolCall, ToolResult or Data"
             raise TypeError(f"a stream writes {kinds}, not {type(content).__name__}; append() takes a str")
         return to_part(content)
+
+    def _drained(self, fields: Mapping[str, Any], error: Exception | None) -> Mapping[str, Any]:
+        """Return the ending's columns, or, where a transform has something against it, those of a failure."""
+        if error is None or fields["status"] == Status.FAILED:
+            return fields
+        return self._failure(error)
 
     def _check_open(self) -> None:
         if self.is_closed:

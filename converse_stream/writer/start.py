@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -12,24 +12,35 @@ from django.db import router, transaction
 
 from converse_stream import brokers
 from converse_stream.models import Conversation, Message, Status
+from converse_stream.models.contents import check_metadata
 from converse_stream.models.endings import announce
-from converse_stream.models.opening import check_metadata, insert, live
+from converse_stream.models.opening import insert, live
+from converse_stream.transforms import Transform
+from converse_stream.transforms.base import checked
 from converse_stream.writer.stream import PrismStream
 
 
 def start_stream(
-    conversation: Conversation, *, model: str = "", metadata: Mapping[str, Any] | None = None, interrupt: bool = False
+    conversation: Conversation,
+    *,
+    model: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    interrupt: bool = False,
+    transforms: Sequence[Transform] = (),
 ) -> PrismStream:
     """Open an answer; see Conversation.start_stream."""
     brokers.check()
+    checked(transforms)
     message = live(provider="", model=model, metadata=check_metadata(metadata))
     insert(conversation, [message], interrupt=interrupt)
     announce_start(message)
-    return PrismStream(message)
+    return PrismStream(message, transforms=transforms)
 
 
 def announce_start(message: Message) -> None:
-    """Send `stream_started` after the commit."""
+    """Send `stream_started` after the commit; of an answer that waits in a queue whoever claims it does."""
+    if message.status == Status.PENDING:
+        return
     using = router.db_for_write(Message)
     transaction.on_commit(partial(announce, message.pk, Status.STREAMING), using=using)
 

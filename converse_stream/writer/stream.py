@@ -38,7 +38,7 @@ class PrismStream(AsyncStream):
     def _write_text(self, kind: str, text: str) -> Self:
         if self._outbox.is_full:
             self._flush()
-        self._outbox.text(kind, text)
+        (self._transformed or self._outbox).text(kind, text)
         self._recorder.note(self._outbox)
         return self
 
@@ -57,7 +57,7 @@ class PrismStream(AsyncStream):
     def _write_part(self, content: Content) -> Self:
         part = self._part(content)
         self._check_waitable()
-        self._outbox.part(part["type"], part)
+        (self._transformed or self._outbox).part(part["type"], part)
         self._flush()
         return self
 
@@ -68,6 +68,13 @@ class PrismStream(AsyncStream):
         if isinstance(content, Reasoning):
             return self.reasoning(content.text)
         return self._write_part(content)
+
+    def settle(self) -> Self:
+        """Let transforms for the record let go what they hold back, as nothing belongs together beyond this place."""
+        if self._transformed and not self.is_closed:
+            self._transformed.settle()
+            self._recorder.note(self._outbox)
+        return self
 
     def flush(self) -> Self:
         """Return when all that was written is committed. Raise StreamClosed if the message has ended."""
@@ -122,6 +129,8 @@ class PrismStream(AsyncStream):
 
     def _finish(self, fields: Mapping[str, Any]) -> Message:
         self._check_endable()
+        if self._transformed:
+            fields = self._drained(fields, self._transformed.drain())
         self._outbox.end(fields)
         self._flush()
         return self._ended()

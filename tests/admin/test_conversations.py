@@ -84,6 +84,7 @@ def test_a_conversation_can_be_neither_added_nor_changed(admin_client, conversat
 
 
 def test_deleting_takes_messages_and_chunks_along(admin_client, written):
+    """Seeds: V-01."""
     asked = html(admin_client.get(f"{LIST}{written.pk}/delete/"))
     response = admin_client.post(f"{LIST}{written.pk}/delete/", {"post": "yes"})
 

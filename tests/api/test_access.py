@@ -124,6 +124,7 @@ def test_every_route_is_in_the_matrix():
 
 @pytest.mark.parametrize(("route", "method", "role", "status"), CASES)
 def test_only_the_owner_gets_in(call, route, method, role, status):
+    """Seeds: V-29, T-17."""
     response = call(route, method, role)
 
     assert response.status_code == status

@@ -1,7 +1,7 @@
 """AI SDK's own requests: a new turn, an edited one, another try, coming back, stopping; and what nobody sends."""
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -40,6 +40,7 @@ def history():
 
 
 def test_a_question_is_answered_as_a_stream_of_the_protocol(client, owner):
+    """Seeds: P-04."""
     response = submit(client)
 
     assert response["x-vercel-ai-ui-message-stream"] == "v1"
@@ -51,6 +52,7 @@ def test_a_question_is_answered_as_a_stream_of_the_protocol(client, owner):
 
 
 def test_the_answer_bears_the_id_that_it_has_in_the_record(client):
+    """Seeds: A-14."""
     response = submit(client)
 
     answer = Message.objects.assistant().get()
@@ -256,7 +258,7 @@ def test_a_page_that_loads_as_the_answer_ends_still_gets_it_for_a_minute(client,
     assert client.get(f"/api/chat/{conversation.pk}/stream").status_code == 204
 
 
-@pytest.mark.parametrize("chat", ["never", str(uuid4()), "%00", "a b"])
+@pytest.mark.parametrize("chat", ["never", str(UUID(int=4)), "%00", "a b"])
 def test_where_nothing_is_live_there_is_no_content(client, chat):
     response = client.get(f"/api/chat/{chat}/stream")
 

@@ -27,7 +27,7 @@ def at_once(count: int, act: Callable[[], Any]) -> list[Any]:
 
     def run() -> None:
         try:
-            barrier.wait(10)
+            barrier.wait(60)
             results.append(act())
         finally:
             connection.close()

@@ -81,6 +81,8 @@ class TestIdempotency:
 
     @pytest.mark.django_db(transaction=True)
     def test_fifty_at_once_are_one_call_and_fifty_equal_answers(self, owner, path, settings):
+        """Seeds: A-16."""
+
         class Counting(Echo):
             calls = []
 
@@ -98,7 +100,7 @@ class TestIdempotency:
 
         def send(client):
             try:
-                together.wait(30)
+                together.wait(60)
                 return ask(client, path, key="k")
             finally:
                 connection.close()
@@ -110,7 +112,7 @@ class TestIdempotency:
         assert {response.status_code for response in responses} == {202}
         assert len(ids) == 1
         assert sum("Idempotent-Replayed" not in response.headers for response in responses) == 1
-        assert Message.objects.get(role="assistant").wait(20).content == "Hello there "
+        assert Message.objects.get(role="assistant").wait(60).content == "Hello there "
         assert len(Counting.calls) == 1
 
 
@@ -213,7 +215,11 @@ class TestAgain:
         default = client.post(url).json()["message"]
         chosen = client.post(url, {"model": "echo:large", "options": {"top_p": 0.5}}, format="json").json()["message"]
 
-        assert (default["model"], chosen["model"]) == ("", "large")
+        answer.conversation.model = "echo:quiet"
+        answer.conversation.save()
+        of_the_conversation = client.post(url).json()["message"]
+
+        assert (default["model"], chosen["model"], of_the_conversation["model"]) == ("", "large", "quiet")
         assert default["parent"] == chosen["parent"] == str(answer.parent_id)
 
     def test_a_question_can_be_answered_too(self, client, conversation):
@@ -224,6 +230,7 @@ class TestAgain:
         assert response.json()["message"]["parent"] == str(question.pk)
 
     def test_an_edit_is_a_sibling_question_and_a_new_branch(self, client, conversation, answer):
+        """Seeds: A-20."""
         question = answer.parent
         response = client.post(f"/api/messages/{question.pk}/edit/", {"content": "Ho"}, format="json")
 

@@ -91,6 +91,7 @@ class TestChanging:
 
 class TestDeleting:
     def test_a_deleted_conversation_is_gone_and_comes_back_as_it_was(self, client, conversation, url):
+        """Seeds: V-20."""
         conversation.add_user_message("Hi")
 
         deleted = client.delete(url)

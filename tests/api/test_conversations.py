@@ -8,6 +8,7 @@ PATH = "/api/conversations/"
 
 
 def test_opening_one_answers_with_what_its_owner_may_know(client, owner):
+    """Seeds: V-02."""
     response = client.post(PATH, {"title": "Trip", "model": "echo", "metadata": {"tab": 3}}, format="json")
 
     opened = Conversation.objects.get()

@@ -20,6 +20,7 @@ def ask(client, path, content="Hello there", **fields):
 
 
 def test_asking_answers_with_both_messages_and_where_to_follow(client, path):
+    """Seeds: A-14."""
     response = ask(client, path)
 
     question, answer = Message.objects.order_by("number")
@@ -233,7 +234,7 @@ class TestAtomicRequests:
     def test_the_answer_starts_when_the_request_commits(self, client, path):
         response = ask(client, path)
 
-        message = Message.objects.get(pk=response.json()["message"]["id"]).wait(timeout=20)
+        message = Message.objects.get(pk=response.json()["message"]["id"]).wait(timeout=60)
         assert (message.status, message.content) == ("complete", "Hello there ")
 
     def test_a_refused_question_leaves_nothing_behind(self, client, path):

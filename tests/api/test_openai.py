@@ -59,6 +59,7 @@ def test_a_whole_answer_is_a_chat_completion(client, owner):
 
 
 def test_a_streamed_answer_is_chunks_and_done(client):
+    """Seeds: P-10."""
     response = complete(client, stream=True)
 
     body = b"".join(response)
@@ -80,6 +81,7 @@ def test_the_tokens_are_told_to_who_asks(client, settings):
 
 
 def test_everything_said_before_is_told_to_the_model_and_kept(client, settings):
+    """Seeds: L-09, B-05."""
     scripted = script(settings, "Fine.")
     parts = [{"type": "text", "text": "How are "}, {"type": "text", "text": "you?"}]
 

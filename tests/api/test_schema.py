@@ -1,7 +1,9 @@
 """The OpenAPI document: complete, true, and held against the API by schemathesis with all its checks."""
 
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
 from uuid import UUID
@@ -20,9 +22,11 @@ from converse_stream.api import urls
 from converse_stream.api.base import OwnerView
 from converse_stream.api.schema_operations import OPERATIONS
 from converse_stream.models import Conversation
+from tests.pages import ROOT, rows
 from tests.records import Echo, person
 from tests.servers import serve
 
+logger = logging.getLogger(__name__)
 EXAMPLES = int(os.environ.get("EXAMPLES", "10"))
 PATH = "/api/schema/"
 FOR_OTHER_CLIENTS = {"chat", "chat-stream", "chat-stop", "openai-chat-completions", "openai-models", None}
@@ -72,6 +76,18 @@ def test_streams_are_described(document):
     assert "text/event-stream" in asked["200"]["content"]
     assert set(asked["202"]["headers"]) == {"Idempotent-Replayed", "Location"}
     assert "content" not in followed["204"]
+
+
+def test_the_updates_of_a_conversation_are_described(document):
+    watched = document["paths"]["/api/conversations/{id}/events/"]["get"]
+    in_the_documentation = rows(ROOT / "docs" / "reference" / "events.md")
+
+    described = watched["responses"]["200"]["content"]["text/event-stream"]["schema"]["properties"]
+    known = {word for first, *_ in in_the_documentation for word in re.findall(r"`(\w+)`", first)}
+
+    assert "title" in watched["description"]
+    assert "204" not in watched["responses"]
+    assert {"conversation", "message", "text", "complete", "reset", "gone"} < set(described["event"]["enum"]) < known
 
 
 def test_what_is_shown_is_described_as_it_is(document, conversation, client):
@@ -160,9 +176,8 @@ def api(transactional_db, settings):
     settings.CONVERSE_STREAM = {**SETTINGS, "PROVIDERS": {"echo": Echo("echo")}}
     owner = person("reader")
     token = Token.objects.create(user=owner)
-    conversation = Conversation.objects.create(owner=owner, title="Mine")
-    answer = conversation.ask("Hello there")
     Conversation.objects.create(owner=person("other")).ask("Theirs")
+    rows = Rows(owner)
     # The server's own limits of a request's line and headers are not what is tried here.
     unlimited = "--graceful-timeout 2 --limit-request-line 0 --limit-request-field_size 0"
     with serve("gunicorn", settings=SETTINGS, GUNICORN_CMD_ARGS=unlimited) as url:
@@ -175,11 +190,7 @@ def api(transactional_db, settings):
             pk = (path_parameters or {}).get("id")
             if not _is_uuid(pk) or UUID(pk).int % 4 == 0:
                 return path_parameters
-            if context.operation.method == "delete":
-                return {"id": str(_another_of(owner))}
-            if "/conversations/" in context.operation.path:
-                return {"id": str(conversation.pk)}
-            return {"id": str(answer.parent_id if context.operation.path.endswith("/edit/") else answer.pk)}
+            return {"id": str(rows.named_in(context.operation.path, context.operation.method))}
 
         @schema.auth()
         class TokenAuth:
@@ -192,12 +203,31 @@ def api(transactional_db, settings):
         yield schema
 
 
-def _another_of(owner):
-    """Return the id of a new conversation. Called in a thread that nobody cleans up behind."""
-    try:
-        return Conversation.objects.create(owner=owner).pk
-    finally:
-        connection.close()
+class Rows:
+    """A conversation with a question and an answer: another one now and then, so that none grows for ever."""
+
+    RENEWED_AFTER = 50
+
+    def __init__(self, owner):
+        self.owner = owner
+        self.asked = 0
+        self.renew()
+
+    def renew(self):
+        self.conversation = Conversation.objects.create(owner=self.owner, title="Mine")
+        self.answer = self.conversation.ask("Hello there")
+
+    def named_in(self, path, method):
+        """Return the id of a row for a path. Called in a thread that nobody cleans up behind."""
+        try:
+            self.asked += 1
+            if method == "delete" or not self.asked % self.RENEWED_AFTER:
+                self.renew()
+            if "/conversations/" in path:
+                return self.conversation.pk
+            return self.answer.parent_id if path.endswith("/edit/") else self.answer.pk
+        finally:
+            connection.close()
 
 
 def _is_uuid(text):
@@ -218,7 +248,10 @@ def test_the_api_does_what_the_document_says(api):
                 f"{getattr(event, 'label', '')}: {event.value if hasattr(event, 'value') else event.exception!r}"
             )
         if isinstance(event, ScenarioFinished):
-            calls += len(event.recorder.interactions)
+            made = len(event.recorder.interactions)
+            calls += made
+            if made:
+                logger.info("%s %s: %d requests", event.phase.value, event.label or "", made)
             for name, failure in failed(event):
                 failures.setdefault((event.label, name), failure)
 

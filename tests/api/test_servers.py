@@ -39,7 +39,7 @@ def test_text_arrives_as_it_is_committed(site, owner, conversation):
         stream = conversation.start_stream()
         follower = Follower()
 
-        with httpx.stream("GET", site + path.format(stream.message.pk), headers=headers, timeout=20) as response:
+        with httpx.stream("GET", site + path.format(stream.message.pk), headers=headers, timeout=60) as response:
             arrived = response.iter_bytes()
             for word in ("one ", "two ", "three"):
                 stream.append(word)
@@ -57,7 +57,7 @@ def test_a_question_is_answered_on_the_connection_it_was_asked_on(site, owner, c
     path = f"{site}/api/conversations/{conversation.pk}/messages/"
     follower = Follower()
 
-    with httpx.stream("POST", path, headers=headers, json={"content": "Hello"}, timeout=20) as response:
+    with httpx.stream("POST", path, headers=headers, json={"content": "Hello"}, timeout=60) as response:
         arrived = response.iter_bytes()
         while not follower.text:
             follower.read([next(arrived)])
@@ -70,15 +70,15 @@ def test_a_question_is_answered_on_the_connection_it_was_asked_on(site, owner, c
 
 
 def test_a_viewer_that_went_away_makes_room(site, owner, conversation):
-    """Also where only a write notices that nobody is there any more."""
+    """Also where only a write notices that nobody is there any more. Seeds: A-18."""
     stream = conversation.start_stream()
     url, headers = site + PATHS[0].format(stream.message.pk), {"Cookie": session_cookie(owner)}
 
     def status():
-        with httpx.stream("GET", url, headers=headers, timeout=20) as response:
+        with httpx.stream("GET", url, headers=headers, timeout=60) as response:
             return response.status_code
 
-    with httpx.stream("GET", url, headers=headers, timeout=20), httpx.stream("GET", url, headers=headers, timeout=20):
+    with httpx.stream("GET", url, headers=headers, timeout=60), httpx.stream("GET", url, headers=headers, timeout=60):
         assert status() == 429
     until(lambda: status() == 200)
     stream.complete()

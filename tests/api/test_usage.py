@@ -36,6 +36,7 @@ def get(client, **query):
 
 
 def test_figures_are_added_up_by_model_and_by_day(client, used):
+    """Seeds: V-26, F-12."""
     used(input_tokens=10, output_tokens=5, cost=Decimal("0.10"))
     used(input_tokens=1, output_tokens=2, cost=Decimal("0.00000001"), status="failed")
     used(DAY + datetime.timedelta(days=1), model="sol", output_tokens=7, status="cancelled")
@@ -60,6 +61,7 @@ def test_figures_are_added_up_by_model_and_by_day(client, used):
 
 
 def test_questions_do_not_count_and_neither_does_anybody_else(client, used, stranger):
+    """Seeds: F-12."""
     used(role="user", input_tokens=1)
     used(conversation=Conversation.objects.create(owner=stranger), input_tokens=1)
     used(conversation=Conversation.objects.create(), input_tokens=1)

@@ -1,4 +1,4 @@
-"""The chat page as a person sees it: what can be done on it and what can be read."""
+"""The page of the bare client as a person sees it: what can be done on it and what can be read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ class ChatPage:
 
     def __init__(self, page: Any, address: str) -> None:
         self.page = page
-        self.address = address
+        self.address = f"{address}/bare/"
         self._before = 0
 
     def sign_in(self) -> None:
@@ -35,7 +35,11 @@ class ChatPage:
         self.page.get_by_label("User").fill("demo")
         self.page.get_by_label("Password").fill("demo")
         self.page.get_by_role("button", name="Sign in").click()
-        self.page.wait_for_url(f"{self.address}/")
+        self.page.wait_for_url(self.address)
+
+    def second(self) -> "ChatPage":
+        """Return another tab of the same person."""
+        return ChatPage(self.page.context.new_page(), self.address.removesuffix("/bare/"))
 
     def ask(self, question: str) -> None:
         self._before = self.page.locator(ANSWER).count()

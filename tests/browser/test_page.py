@@ -31,6 +31,7 @@ def test_words_appear_before_the_answer_is_complete(chat: ChatPage) -> None:
 
 
 def test_stop_keeps_the_text_and_a_reload_shows_the_same(chat: ChatPage) -> None:
+    """Seeds: A-03."""
     chat.ask("/long 5000")
     chat.wait_for_text(20)
 
@@ -44,6 +45,7 @@ def test_stop_keeps_the_text_and_a_reload_shows_the_same(chat: ChatPage) -> None
 
 
 def test_a_reload_in_mid_answer_carries_on_to_the_end(chat: ChatPage) -> None:
+    """Seeds: A-01."""
     chat.ask("/long 200")
     early = chat.wait_for_text(20)
 
@@ -61,13 +63,14 @@ def test_a_second_tab_follows_the_same_answer(chat: ChatPage) -> None:
     chat.ask("/long 150")
     chat.wait_for_text()
 
-    second = ChatPage(chat.page.context.new_page(), chat.address)
+    second = chat.second()
     second.page.goto(chat.page.url)
 
     assert second.wait_for_ending() == chat.wait_for_ending()
 
 
 def test_the_answer_goes_on_after_the_connection_was_cut(chat: ChatPage, cable: Wire) -> None:
+    """Seeds: A-01."""
     streams: list[str] = []
     chat.page.on("request", lambda request: streams.append(request.url) if "/stream/" in request.url else None)
     chat.ask("/long 200")
@@ -107,6 +110,7 @@ def test_thinking_is_folded_beside_the_answer(chat: ChatPage) -> None:
 
 
 def test_hostile_text_is_shown_as_text(chat: ChatPage) -> None:
+    """Seeds: W-13, F-13."""
     title = chat.page.title()
     chat.ask(HOSTILE)
     chat.wait_for_ending()
@@ -156,7 +160,7 @@ def test_what_is_too_long_is_refused_and_not_lost(chat: ChatPage) -> None:
 def test_a_busy_conversation_says_so_and_leads_to_its_answer(chat: ChatPage) -> None:
     chat.ask("/long 3")
     chat.wait_for_ending()
-    second = ChatPage(chat.page.context.new_page(), chat.address)
+    second = chat.second()
     second.page.goto(chat.page.url)
     chat.ask("/long 5000")
     chat.wait_for_text()

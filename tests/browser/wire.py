@@ -62,4 +62,4 @@ def wire(port: int) -> Iterator[Wire]:
         accepting.start()
         yield made
         _shut(listener)
-        accepting.join(timeout=20)
+        accepting.join(timeout=60)

@@ -25,6 +25,7 @@ def _script() -> None:
 @pytest.mark.parametrize("version", ["ai6", "ai7"])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_page_has_the_whole_answer_once(example: Site, version: str, scenario: str) -> None:
+    """Seeds: P-04."""
     header = f"Authorization: Token {example.token}"
     options = ["--header", header, "--text", "/long 60", "--after", "12", "--cut", "900", "--quiet"]
     command = ["node", str(SCRIPT), f"{example.url}/api/chat", scenario, *options]

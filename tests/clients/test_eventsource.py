@@ -40,7 +40,7 @@ def test_it_has_everything_once_and_is_told_to_stop(conversation: Conversation, 
                     stream.append(word)
                     with pytest.raises(subprocess.TimeoutExpired):
                         client.wait(0.12)  # longer than a response lasts
-            printed, _ = client.communicate(timeout=30)
+            printed, _ = client.communicate(timeout=60)
 
             told, seen = json.loads(printed), Seen()
             for event in told["events"]:

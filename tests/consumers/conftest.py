@@ -32,7 +32,7 @@ class Socket(WebsocketCommunicator):
 
     async def hear(self) -> dict[str, Any]:
         """Return the next frame."""
-        frame: dict[str, Any] = await self.receive_json_from(timeout=10)
+        frame: dict[str, Any] = await self.receive_json_from(timeout=60)
         return frame
 
     async def hear_until(self, *kinds: str) -> list[dict[str, Any]]:
@@ -79,13 +79,13 @@ async def connect(owner: Any) -> AsyncIterator[Callable[..., Any]]:
         socket = Socket(user, **limits)
         if session is not None:
             socket.scope["session"] = session
-        connected, _ = await socket.connect(timeout=10)
+        connected, _ = await socket.connect(timeout=60)
         assert connected
         sockets.append(socket)
         return socket
 
     yield connect
     for socket in sockets:
-        await socket.disconnect(timeout=10)
+        await socket.disconnect(timeout=60)
     # Async tests reach the database through a thread of their own.
     await sync_to_async(connections.close_all)()

@@ -72,7 +72,7 @@ async def test_a_client_that_does_not_read_is_cut_and_told_why_once_it_reads(own
     await server.blocked.wait()
     await until(lambda: len(asyncio.all_tasks()) <= 3)  # this one, the consumer's and its goodbye
     server.reads.set()
-    await asyncio.wait_for(server.serving, 10)
+    await asyncio.wait_for(server.serving, 60)
 
     assert server.text == ""
     assert server.taken[-1] == {
@@ -161,7 +161,7 @@ async def test_where_the_server_takes_everything_a_silent_client_is_sent_a_limit
     message = await sync_to_async(answered)(conversation, text)
     silent = Server(owner, bytes_unanswered=600_000)
     silent.say(type="follow", message=str(message.pk))
-    await asyncio.wait_for(silent.serving, 10)
+    await asyncio.wait_for(silent.serving, 60)
 
     back = Server(owner, bytes_unanswered=600_000)
     back.say(type="follow", message=str(message.pk), after=silent.frames[-1]["id"])
@@ -217,7 +217,7 @@ async def test_a_question_is_asked_though_the_socket_closes_at_once(owner, conve
 
 def _hold(held: threading.Semaphore, gate: threading.Event) -> None:
     held.release()
-    gate.wait(10)
+    gate.wait(60)
 
 
 async def test_a_flood_of_frames_ends_the_socket(connect):

@@ -85,7 +85,7 @@ class TestExamples:
         return json.loads(text)
 
     async def test_every_request_is_served(self, connect, owner, conversation):
-        message = await sync_to_async(lambda: conversation.ask("What is a fjord?").wait(10))()
+        message = await sync_to_async(lambda: conversation.ask("What is a fjord?").wait(60))()
         socket = await connect()
 
         for frame in EXAMPLES["client"]:

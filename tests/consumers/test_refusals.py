@@ -10,8 +10,11 @@ from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 
+from converse_stream import database
 from converse_stream.consumers.frames import largest_frame
 from converse_stream.models import Conversation, Message
 from converse_stream.routing import websocket_urlpatterns
@@ -23,9 +26,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def test_nobody_gets_in_without_signing_in(owner):
+    """Seeds: F-07."""
     socket = Socket(AnonymousUser())
 
-    connected, _ = await socket.connect(timeout=10)
+    connected, _ = await socket.connect(timeout=60)
 
     assert connected
     assert await socket.receive_output(10) == {"type": "websocket.close", "code": 4401, "reason": "not signed in"}
@@ -34,7 +38,7 @@ async def test_nobody_gets_in_without_signing_in(owner):
 async def test_an_anonymous_client_is_told_nothing_before_the_close(conversation):
     message = await sync_to_async(answered)(conversation)
     socket = Socket(AnonymousUser())
-    await socket.connect(timeout=10)
+    await socket.connect(timeout=60)
 
     await socket.say("follow", message)
     await socket.say("ping")
@@ -47,12 +51,12 @@ async def test_the_session_is_what_signs_in(owner):
     cookie = await sync_to_async(session_cookie)(owner)
     headers = [(b"origin", b"http://testserver"), (b"cookie", cookie.encode())]
     socket = WebsocketCommunicator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), "/ws/converse/", headers)
-    await socket.connect(timeout=10)
+    await socket.connect(timeout=60)
 
     await socket.send_json_to({"type": "ping"})
 
-    assert await socket.receive_json_from(timeout=10) == {"type": "pong"}
-    await socket.disconnect(timeout=10)
+    assert await socket.receive_json_from(timeout=60) == {"type": "pong"}
+    await socket.disconnect(timeout=60)
 
 
 async def test_a_site_that_forgot_the_session_middleware_is_told():
@@ -79,10 +83,10 @@ async def test_only_our_own_pages_may_connect(owner, settings, origin, is_welcom
     settings.ALLOWED_HOSTS = ["chat.example.com"]
     socket = Socket(owner, [] if origin is None else [(b"origin", origin)])
 
-    connected, _ = await socket.connect(timeout=10)
+    connected, _ = await socket.connect(timeout=60)
 
     assert connected == is_welcome
-    await socket.disconnect(timeout=10)
+    await socket.disconnect(timeout=60)
 
 
 @pytest.mark.parametrize("origin", [None, b"", b"null"])
@@ -90,16 +94,16 @@ async def test_a_site_that_allows_every_host_still_wants_to_know_the_origin(owne
     settings.ALLOWED_HOSTS = ["*"]
     socket = Socket(owner, [] if origin is None else [(b"origin", origin)])
 
-    assert not (await socket.connect(timeout=10))[0]
-    await socket.disconnect(timeout=10)
+    assert not (await socket.connect(timeout=60))[0]
+    await socket.disconnect(timeout=60)
 
 
 async def test_a_site_that_allows_every_host_lets_every_page_in(owner, settings):
     settings.ALLOWED_HOSTS = ["*"]
     socket = Socket(owner, [(b"origin", b"https://evil.com")])
 
-    assert (await socket.connect(timeout=10))[0]
-    await socket.disconnect(timeout=10)
+    assert (await socket.connect(timeout=60))[0]
+    await socket.disconnect(timeout=60)
 
 
 async def test_a_dead_channel_layer_costs_no_socket(connect, settings):
@@ -227,6 +231,27 @@ async def test_the_largest_frame_that_is_allowed_is_served(connect):
     await socket.send_to(text_data=frame.replace('""', f'"{"x" * (largest_frame() - len(frame))}"'))
 
     assert await socket.hear() == {"type": "pong"}
+
+
+@pytest.mark.parametrize("kind", ["follow", "cancel"])
+async def test_a_database_that_is_away_is_told_as_what_passes(kind, connect, conversation):
+    message = await sync_to_async(answered)(conversation)
+    socket = await connect()
+
+    def refuse(**signal):
+        raise OperationalError("sorry, too many clients already")
+
+    await sync_to_async(database.close_pools)()
+    connection_created.connect(refuse)
+    try:
+        await socket.say(kind, message, id=1)
+        frame = await socket.hear()
+    finally:
+        connection_created.disconnect(refuse)
+
+    assert (frame["type"], frame["code"]) == ("error", "store_unavailable")
+    await socket.say(kind, message, id=2)
+    assert (await socket.hear())["type"] == "reply"
 
 
 async def test_a_fault_of_ours_is_told_and_logged_and_keeps_the_socket(connect, conversation, caplog):

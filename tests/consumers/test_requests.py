@@ -22,6 +22,7 @@ async def ask(socket, conversation, content="one two three", **fields):
 
 
 async def test_a_question_is_answered_by_both_messages_and_then_followed(connect, conversation):
+    """Seeds: F-07."""
     socket = await connect()
 
     reply = await ask(socket, conversation, id=7)
@@ -39,7 +40,7 @@ async def test_the_answer_goes_on_when_the_socket_that_asked_is_gone(connect, co
     socket = await connect()
     reply = await ask(socket, conversation)
 
-    await socket.disconnect(timeout=10)
+    await socket.disconnect(timeout=60)
     message = await (await Message.objects.aget(pk=reply["message"]["id"])).await_ending(10)
 
     assert (message.status, message.content) == ("complete", "one two three ")
@@ -92,9 +93,58 @@ async def test_only_one_answer_is_written_at_a_time(connect, conversation):
     assert await Message.objects.acount() == 1
 
 
+@pytest.mark.parametrize("kind", ["ask", "retry", "regenerate"])
+@pytest.mark.parametrize(
+    ("when_busy", "fields", "interrupts"),
+    [
+        ("refuse", {"interrupt": True}, True),
+        ("interrupt", {}, True),
+        ("interrupt", {"interrupt": False}, False),
+        ("refuse", {"interrupt": None}, False),
+    ],
+)
+async def test_a_live_answer_is_stopped_for_another_where_the_client_or_the_site_says_so(
+    connect, conversation, settings, kind, when_busy, fields, interrupts
+):
+    settings.CONVERSE_STREAM |= {"WHEN_BUSY": when_busy}
+    socket = await connect()
+    first = (await ask(socket, conversation))["message"]["id"]
+    await (await Message.objects.aget(pk=first)).await_ending(10)
+    stream = await conversation.astart_stream()
+
+    about = {"conversation": str(conversation.pk), "content": "Hi"} if kind == "ask" else {"message": first}
+    await socket.say(kind, **about, **fields)
+    answer = await socket.hear()
+
+    live = await Message.objects.aget(pk=stream.message.pk)
+    assert answer.get("code") == (None if interrupts else "busy")
+    assert live.status == ("cancelled" if interrupts else "streaming")
+    if not interrupts:
+        await stream.acomplete()
+
+
+async def test_to_regenerate_is_to_ask_the_model_of_the_conversation(connect, conversation):
+    socket = await connect()
+    first = (await ask(socket, conversation, model="echo:loud"))["message"]["id"]
+    await (await Message.objects.aget(pk=first)).await_ending(10)
+    conversation.model = "echo:quiet"
+    await conversation.asave()
+
+    models = {}
+    for kind in ("retry", "regenerate"):
+        await socket.say(kind, first)
+        message = (await socket.hear())["message"]
+        models[kind] = message["model"]
+        await (await Message.objects.aget(pk=message["id"])).await_ending(10)
+
+    assert models == {"retry": "loud", "regenerate": "quiet"}
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
+        ({"interrupt": "yes"}, "bad_request"),
+        ({"interrupt": 1}, "bad_request"),
         ({"content": None}, "invalid"),
         ({"content": ""}, "invalid"),
         ({"content": " \n"}, "invalid"),
@@ -216,6 +266,17 @@ async def test_too_many_requests_at_once_are_refused(connect, conversation):
     refusal = await ask(socket, conversation)
 
     assert refusal["code"] == "too_many_requests"
+
+
+async def test_a_question_too_many_for_the_site_is_told_when_to_come_again(connect, conversation, settings):
+    settings.CONVERSE_STREAM = {**settings.CONVERSE_STREAM, "MAX_LIVE_ANSWERS": 1}
+    other = await Conversation.objects.acreate()
+    await other.astart_stream()
+    socket = await connect()
+
+    refusal = await ask(socket, conversation)
+
+    assert (refusal["code"], refusal["retry_after"]) == ("site_full", 5)
 
 
 def over_http(message, dialect):

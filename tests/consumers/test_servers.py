@@ -29,12 +29,12 @@ def site(request, transactional_db):
 async def socket(site: str, user=None, origin: str | None = "") -> AsyncIterator[ClientConnection]:
     headers = {"Cookie": await sync_to_async(session_cookie)(user)} if user else {}
     own = site if origin == "" else origin
-    async with connect(websocket_url(site), origin=own, additional_headers=headers, open_timeout=20) as client:
+    async with connect(websocket_url(site), origin=own, additional_headers=headers, open_timeout=60) as client:
         yield client
 
 
 async def hear(client: ClientConnection) -> dict:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return json.loads(await client.recv())
 
 

@@ -30,7 +30,7 @@ class Choir:
 
     def begin(self) -> None:
         """Let the answers begin, once all are there."""
-        self._arrived.wait(30)
+        self._arrived.wait(60)
 
     def text(self, number: int) -> str:
         """Return what a source says in all."""

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from django.db import connections
 from django.db.backends.signals import connection_created
 
+from converse_stream import database
+
 _TABLE = re.compile(r'(?:FROM|INTO|UPDATE) "(?:converse_stream_)?(\w+)"')
 
 
@@ -86,6 +88,7 @@ class Ledger:
 @contextmanager
 def ledger() -> Iterator[Ledger]:
     """Keep a ledger of all connections, those that threads open from now on included."""
+    database.close_pools()  # what its threads have open is of before
     kept = Ledger()
     for connection in connections.all():
         kept.listen(connection)

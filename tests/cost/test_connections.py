@@ -58,7 +58,7 @@ async def test_viewers_in_an_event_loop_hold_no_connection(streams: list[PrismSt
     heard = asyncio.Semaphore(0)
 
     async def view(message: Message) -> None:
-        async for event in message.afollow(timeout=30):
+        async for event in message.afollow(timeout=60):
             if event.text:
                 heard.release()
 
@@ -84,7 +84,7 @@ class Reader(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        for event in self.message.follow(timeout=30):
+        for event in self.message.follow(timeout=60):
             if event.text:
                 self.heard.release()
         connection.close()
@@ -98,7 +98,7 @@ def test_viewers_in_threads_of_their_own_hold_no_connection(streams: list[PrismS
         for stream in streams:
             stream.append(text)
         for _ in readers:
-            assert heard.acquire(timeout=30)
+            assert heard.acquire(timeout=60)
         assert settled() <= CONNECTIONS
 
     stop(streams)
@@ -107,6 +107,7 @@ def test_viewers_in_threads_of_their_own_hold_no_connection(streams: list[PrismS
 
 
 async def test_viewers_of_a_server_hold_no_connection(streams: list[PrismStream], user: User) -> None:
+    """Seeds: A-18."""
     cookie = await sync_to_async(session_cookie)(user)
 
     async def join(port: int, message: Message) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -41,6 +41,7 @@ def wait_for(messages: list[Message]) -> None:
 
 
 def test_many_live_answers_share_few_commits_of_few_statements_and_lose_nothing() -> None:
+    """Seeds: L-11, A-12."""
     choir = Choir(ANSWERS, pace=PACE, seconds=SECONDS)
 
     with ledger() as kept:
@@ -87,12 +88,13 @@ def test_a_delta_of_a_long_answer_costs_no_more_than_one_of_a_short_answer() -> 
 
 @pytest.mark.parametrize(("voices", "viewers"), [(1, 1), (1, 50), (10, 1), (100, 1)])
 async def test_statements_a_second_grow_neither_with_viewers_nor_with_live_answers(voices: int, viewers: int) -> None:
+    """Seeds: C-15, T-16."""
     choir = Choir(voices, pace=PACE, seconds=SECONDS)
     joined = asyncio.Semaphore(0)
 
     async def view(message: Message) -> str:
         text = ""
-        async for event in message.afollow(timeout=30):
+        async for event in message.afollow(timeout=60):
             text += event.text
             if event.kind == "start":
                 joined.release()

@@ -13,6 +13,7 @@ GOLDEN = Path(__file__).with_name("golden")
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_dialect_says_exactly_what_its_golden_file_says(name: str) -> None:
+    """Seeds: C-08, L-03, B-02, B-08, B-09, F-06."""
     golden = GOLDEN / f"{name}.txt"
     if os.environ.get("WRITE_GOLDEN"):
         golden.write_bytes(told(name))

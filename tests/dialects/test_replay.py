@@ -124,6 +124,7 @@ def _merged(parts: list[dict[str, Any]]) -> list[Event]:
 def test_a_client_that_is_cut_off_anywhere_and_comes_back_with_its_cursor_has_all(
     name: str, items: list[Any], lengths: list[int], data: st.DataObject
 ) -> None:
+    """Seeds: T-07."""
     parts = fold(content(items))
     events = cut([start(), *content(items), ending(parts)], lengths)
     spoken = dialect(name)
@@ -153,6 +154,7 @@ def test_an_event_is_encoded_once_for_all_who_view_it(name: str) -> None:
 
 
 def test_progress_of_an_answer_that_has_ended_does_not_go_on_counting_the_seconds() -> None:
+    """Seeds: C-12."""
     said = content([Text("Hello, "), Text("wörld")])
     over = Event(said[0].message_id, "start", 0, 0, {"message": message(parts_of(said), "complete", "stop")})
 

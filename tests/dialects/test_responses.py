@@ -31,7 +31,7 @@ def message(conversation: Conversation) -> Message:
         {"type": "data", "name": "n", "value": 1},
         "😀",
     ]
-    return conversation.ask("go", source=source).wait(10)
+    return conversation.ask("go", source=source).wait(60)
 
 
 def get(query: str = "", **headers: str) -> HttpRequest:
@@ -143,6 +143,7 @@ def test_nor_is_it_over_a_websocket(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_failure_is_told_in_a_sentence_for_everybody(conversation: Conversation, name: str) -> None:
+    """Seeds: P-03, A-10."""
     with pytest.raises(ZeroDivisionError), conversation.start_stream() as stream:
         stream.append("So far")
         raise ZeroDivisionError("secret")
@@ -155,6 +156,7 @@ def test_a_failure_is_told_in_a_sentence_for_everybody(conversation: Conversatio
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_silence_is_broken_by_what_no_client_shows(conversation: Conversation, settings, name: str) -> None:
+    """Seeds: A-15."""
     settings.CONVERSE_STREAM = {"SSE_HEARTBEAT": 0.02}
     heartbeat = BUILT_IN[name].heartbeat
     stream = conversation.start_stream()

@@ -8,12 +8,12 @@ from converse_stream.models import Conversation
 
 @pytest.fixture(autouse=True)
 def example_site(settings) -> None:
-    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "example_project"]
+    settings.INSTALLED_APPS = ["example_project", *settings.INSTALLED_APPS]
     settings.ROOT_URLCONF = "example_project.urls"
     settings.LOGIN_URL = "login"
     settings.LOGIN_REDIRECT_URL = "home"
     settings.LOGOUT_REDIRECT_URL = "login"
-    settings.CONVERSE_STREAM = {"RUNNER": "inline"}
+    settings.CONVERSE_STREAM = {"RUNNER": "inline", "DIALECTS": {"fragments": "example_project.dialects.Fragments"}}
 
 
 @pytest.fixture

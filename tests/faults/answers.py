@@ -52,7 +52,7 @@ class Answer:
 
     def wait_for_words(self) -> None:
         """Wait until the viewer has seen the first ones."""
-        assert self._begun.wait(20)
+        assert self._begun.wait(60)
 
     def wait(self) -> None:
         """Wait until the viewer has seen the ending."""

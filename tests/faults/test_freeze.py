@@ -26,6 +26,7 @@ SITE = {"LEASE": 1, "PROVIDERS": {"demo": {"pace": 0.005}}}
 
 
 def test_a_process_frozen_past_its_lease_writes_nothing_more(user: User) -> None:
+    """Seeds: T-09."""
     visitor, conversation = Visitor(user), Conversation.objects.create(owner=user)
     with launch("uvicorn", settings=SITE) as server:
         viewing = visitor.view(server.url, visitor.ask(server.url, "/long 100000", conversation))
@@ -100,14 +101,14 @@ def test_a_process_frozen_in_the_middle_of_a_commit_holds_nobody_up(settings: An
             with transaction.atomic():
                 assert Statements("default").fence([Outbox(message)])
                 fenced.set()
-                thawed.wait(20)
+                thawed.wait(60)
                 Chunk.objects.create(message=message, start=0, end=1, kind="text", data="x")
         finally:
             connection.close()
 
     with ThreadPoolExecutor() as frozen_process:
         end = frozen_process.submit(commit)
-        assert fenced.wait(10)
+        assert fenced.wait(60)
         lost = Message.objects.get(pk=message.pk).wait(15)
         thawed.set()
 

@@ -55,6 +55,7 @@ def survivor() -> Iterator[str]:
 
 
 def test_all_that_was_seen_is_kept_and_what_had_not_ended_is_told_to_be_lost(survivor: str, user: User) -> None:
+    """Seeds: B-06, T-11, A-11."""
     visitor, chance = Visitor(user), random.Random(SEED)
     logger.info("%d kills at a lease of %g s; the same moments again with SEED=%d", RUNS, LEASE, SEED)
     viewings, remains, looks = [], [], []

@@ -48,7 +48,7 @@ def answers() -> list[Answer]:
 @contextmanager
 def write_lock() -> Iterator[None]:
     """Hold SQLite's write lock over a connection that Django knows nothing of."""
-    with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=10)) as other:
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=60)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.rollback()

@@ -22,9 +22,13 @@ class Visitor:
         """Return the answer's id."""
         conversation = conversation or Conversation.objects.create(owner=self.user)
         path = f"{url}/api/conversations/{conversation.pk}/messages/"
-        response = httpx.post(path, headers=self._headers, json={"content": question}, timeout=20)
+        response = httpx.post(path, headers=self._headers, json={"content": question}, timeout=60)
         response.raise_for_status()
         return str(response.json()["message"]["id"])
+
+    def stop(self, url: str, message_id: str) -> None:
+        """Stop an answer."""
+        httpx.post(f"{url}/api/messages/{message_id}/cancel/", headers=self._headers, timeout=60).raise_for_status()
 
     def follow(self, url: str, message_id: str, follower: Follower) -> Iterator[None]:
         """Read on from the follower's cursor until the response ends or breaks off; yield at every piece."""

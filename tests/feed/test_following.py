@@ -9,6 +9,10 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from converse_stream.exceptions import MalformedCursor, NotStarted
+from converse_stream.feed import watch
+from converse_stream.feed.feed import get_feed
+from converse_stream.feed.reading import ending_event
+from converse_stream.feed.viewer import Viewer
 from converse_stream.models import Conversation, Message, Status
 from converse_stream.models.chunk import Chunk
 
@@ -33,7 +37,7 @@ class Gated:
 
     def __iter__(self) -> Iterator[str]:
         for word in self.words:
-            assert self.allowed.acquire(timeout=30)
+            assert self.allowed.acquire(timeout=60)
             yield word
 
 
@@ -43,7 +47,7 @@ def test_a_viewer_sees_each_committed_word_while_the_answer_runs(conversation: C
 
     seen, count = "", 0
     source.let()
-    for event in message.follow(timeout=10):
+    for event in message.follow(timeout=60):
         assert event.start == len(seen) or event.kind == "start"
         if event.kind == "text":
             seen += event.text
@@ -61,16 +65,17 @@ def test_a_viewer_sees_each_committed_word_while_the_answer_runs(conversation: C
 def test_cut_after_every_event_the_pieces_join_to_exactly_the_text(
     conversation: Conversation, after_the_end: bool
 ) -> None:
+    """Seeds: T-07, A-13."""
     source = Gated()
     message = conversation.ask("go", source=source)
     if after_the_end:
         source.let_all()
-        message.wait(10)
+        message.wait(60)
 
     seen, cursor = "", "0"
     source.let()
     while not cursor.endswith(".end"):
-        event = next(event for event in message.follow(after=cursor, timeout=10) if event.kind != "start")
+        event = next(event for event in message.follow(after=cursor, timeout=60) if event.kind != "start")
         assert event.start == len(seen)
         seen, cursor = seen + event.text, event.id
         source.let()
@@ -79,10 +84,23 @@ def test_cut_after_every_event_the_pieces_join_to_exactly_the_text(
 
 
 def test_any_position_of_a_finished_message_can_be_continued_from(conversation: Conversation) -> None:
-    message = conversation.ask("go", source=WORDS).wait(10)
+    message = conversation.ask("go", source=WORDS).wait(60)
 
     for position in range(len(TEXT) + 1):
         assert "".join(event.text for event in message.follow(after=position)) == TEXT[position:]
+
+
+def test_an_ending_is_the_same_from_this_process_as_from_its_row(conversation: Conversation) -> None:
+    source = Gated()
+    message = conversation.ask("go", source=source, metadata={"mine": 1})
+    events = message.follow(timeout=30)
+    assert next(events).kind == "start"
+    source.let_all()
+    *_, told = events
+
+    row = Message.objects.get(pk=message.pk)
+    assert told == ending_event(row)
+    assert told.data["message"]["content"] == TEXT
 
 
 def test_a_late_joiner_of_two_thousand_rows_gets_them_in_three_events(conversation: Conversation) -> None:
@@ -103,7 +121,7 @@ def test_a_late_joiner_of_two_thousand_rows_gets_them_in_three_events(conversati
 
 
 def message_events(message: Message):
-    return message.follow(timeout=10)
+    return message.follow(timeout=60)
 
 
 def now():
@@ -135,7 +153,7 @@ def test_many_viewers_at_once_and_late_ones_see_the_same(conversation: Conversat
 
     def view() -> None:
         try:
-            texts.append("".join(event.text for event in message.follow(timeout=20)))
+            texts.append("".join(event.text for event in message.follow(timeout=60)))
         finally:
             connection.close()
 
@@ -178,8 +196,56 @@ def test_a_message_written_elsewhere_is_followed_by_polling(conversation: Conver
     assert [event.kind for event in events] == ["cancelled"]
 
 
+@pytest.fixture
+def ahead(conversation: Conversation) -> Iterator[Message]:
+    """A message of which "hi" is committed elsewhere, and a viewer that joined at once and has read two more."""
+    stream = conversation.start_stream()
+    message = stream.message
+    Chunk.objects.create(message=message, start=0, end=2, kind="text", data="hi", created_at=now())
+    viewer = Viewer()
+    assert get_feed().join(viewer, str(message.pk), 0)
+    get_feed().begin(viewer, 4)
+    yield message
+    get_feed().leave(viewer)
+    Message.objects.get(pk=message.pk).cancel()
+    del stream  # an answer ends with its stream
+
+
+def test_whoever_joins_as_another_does_that_has_read_more_reads_on(ahead: Message) -> None:
+    events = ahead.follow(timeout=60)
+    assert (next(events).kind, next(events).text) == ("start", "hi")
+    Chunk.objects.create(message=ahead, start=2, end=4, kind="text", data="ho", created_at=now())
+
+    assert next(events).text == "ho"
+
+    Chunk.objects.create(message=ahead, start=4, end=6, kind="text", data="hu", created_at=now())
+    Message.objects.get(pk=ahead.pk).cancel()
+    assert [(event.kind, event.text) for event in events] == [("text", "hu"), ("cancelled", "")]
+
+
+async def test_it_does_so_in_an_event_loop_too(ahead: Message) -> None:
+    events = ahead.afollow(timeout=60)
+    assert ((await anext(events)).kind, (await anext(events)).text) == ("start", "hi")
+    await Chunk.objects.acreate(message=ahead, start=2, end=4, kind="text", data="ho", created_at=now())
+
+    assert (await anext(events)).text == "ho"
+
+    await events.aclose()
+
+
+def test_whoever_watches_the_conversation_does_so_too(ahead: Message) -> None:
+    updates = (update.event for batch in watch(ahead.conversation) for update in batch)
+    assert [next(updates).kind for _ in range(2)] == ["conversation", "start"]
+    assert next(updates).text == "hi"
+    Chunk.objects.create(message=ahead, start=2, end=4, kind="text", data="ho", created_at=now())
+
+    assert next(updates).text == "ho"
+
+    updates.close()
+
+
 @pytest.mark.parametrize(
-    "cursor", ["x", "-1", "1.5", "1e3", "99999999999", "\x00", "³", -1, True, None, f"{uuid.uuid4()}.3"]
+    "cursor", ["x", "-1", "1.5", "1e3", "99999999999", "\x00", "³", -1, True, None, f"{uuid.UUID(int=4)}.3"]
 )
 def test_a_malformed_cursor_is_refused(conversation: Conversation, cursor: object) -> None:
     message = conversation.add_assistant_message("hi")
@@ -197,7 +263,7 @@ def test_a_cursor_beyond_the_end_is_answered_with_a_reset_and_everything(
     if not is_live:
         stream.complete()
 
-    events = Message.objects.get(pk=stream.message.pk).follow(after=1000, timeout=10)
+    events = Message.objects.get(pk=stream.message.pk).follow(after=1000, timeout=60)
 
     assert [(event.kind, event.start) for event in (next(events), next(events))] == [("reset", 0), ("text", 0)]
     events.close()
@@ -230,7 +296,7 @@ def test_waiting_inside_the_transaction_that_asks_raises(conversation: Conversat
             with pytest.raises(NotStarted):
                 same.wait(1)
 
-    assert message.wait(10).content == "done"
+    assert message.wait(60).content == "done"
 
 
 def test_a_transaction_that_outlasts_the_lease_costs_no_answer(conversation: Conversation, settings: Any) -> None:
@@ -243,7 +309,7 @@ def test_a_transaction_that_outlasts_the_lease_costs_no_answer(conversation: Con
     leased = Message.objects.filter(pk=message.pk, lease_expires_at__gt=Now() + timedelta(seconds=1)).exists()
     source.let_all()
     assert leased
-    assert message.wait(10).content == TEXT
+    assert message.wait(60).content == TEXT
 
 
 def test_of_a_transaction_that_is_rolled_back_nothing_is_left(conversation: Conversation) -> None:
@@ -259,7 +325,7 @@ async def test_async_viewers_see_the_same(conversation: Conversation) -> None:
     message = await conversation.aask("go", source=source)
     source.let_all()
 
-    texts = ["".join([event.text async for event in message.afollow(timeout=20)]) for _ in range(3)]
+    texts = ["".join([event.text async for event in message.afollow(timeout=60)]) for _ in range(3)]
     finished = await message.await_ending(10)
 
     assert texts == [TEXT] * 3
@@ -267,7 +333,7 @@ async def test_async_viewers_see_the_same(conversation: Conversation) -> None:
 
 
 def test_an_ending_beyond_a_megabyte_leaves_the_content_to_rest(conversation: Conversation) -> None:
-    message = conversation.ask("go", source=["x" * 1_100_000]).wait(20)
+    message = conversation.ask("go", source=["x" * 1_100_000]).wait(60)
 
     *_, ending = message.follow()
 
@@ -284,7 +350,7 @@ def test_a_long_text_is_read_in_pieces_that_join(conversation: Conversation, is_
         stream.complete()
 
     events = []
-    for event in Message.objects.get(pk=stream.message.pk).follow(after=8, timeout=10):
+    for event in Message.objects.get(pk=stream.message.pk).follow(after=8, timeout=60):
         events.append(event)
         if event.kind == "data":
             break

@@ -2,6 +2,11 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from math import inf
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,6 +15,7 @@ from django.utils import timezone
 from converse_stream.brokers import local
 from converse_stream.feed.viewer import AsyncViewer, Viewer, wake_all
 from converse_stream.models import Chunk, Conversation, Message
+from converse_stream.models.opening import insert, live
 
 
 class Counted(Viewer):
@@ -88,10 +94,30 @@ async def test_a_quick_writer_gives_its_viewer_no_empty_wait(conversation: Conve
         await stream.acomplete()
 
     writing = asyncio.create_task(write())
-    seen = "".join([event.text async for event in stream.message.afollow(timeout=20)])
+    seen = "".join([event.text async for event in stream.message.afollow(timeout=60)])
 
     await writing
     assert seen == "".join(f"{index} " for index in range(300))
+
+
+@contextmanager
+def hints_about(message: Message) -> Iterator[None]:
+    """Hint at a message all the time."""
+    hinting, is_over = threading.Event(), threading.Event()
+
+    def hint() -> None:
+        while not is_over.wait(0.005):
+            local.hint([str(message.pk)])
+            hinting.set()
+
+    thread = threading.Thread(target=hint)
+    thread.start()
+    try:
+        assert hinting.wait(20)
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -100,26 +126,35 @@ def test_hints_about_one_message_keep_nobody_from_looking_at_another(conversatio
     other = Conversation.objects.create(owner=user)
     silent = Message(conversation=other, number=1, role="assistant", status="streaming")
     Message.objects.bulk_create([silent])  # written elsewhere, and no hint of it ever comes
-    followed, events = talked_about.message.follow(timeout=10), silent.follow(timeout=10)
+    followed, events = talked_about.message.follow(timeout=60), silent.follow(timeout=60)
     next(followed)
     next(events)
-    hinting, is_over = threading.Event(), threading.Event()
 
-    def hint() -> None:
-        while not is_over.wait(0.005):
-            local.hint([str(talked_about.message.pk)])
-            hinting.set()
-
-    thread = threading.Thread(target=hint)
-    thread.start()
-    hinting.wait(5)
-    Chunk.objects.create(message=silent, start=0, end=2, kind="text", data="hi", created_at=timezone.now())
-
-    try:
+    with hints_about(talked_about.message):
+        Chunk.objects.create(message=silent, start=0, end=2, kind="text", data="hi", created_at=timezone.now())
         assert next(events).text == "hi"
-    finally:
-        is_over.set()
-        thread.join()
-        events.close()
-        followed.close()
+
+    events.close()
+    followed.close()
+    talked_about.complete()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_hints_about_one_message_keep_nobody_from_finding_another_lost(
+    conversation: Conversation, user: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CONVERSE_STREAM = {"POLL_INTERVAL": 3}
+    monkeypatch.setattr("converse_stream.models.leases.RECOVER_INTERVAL", inf)  # only the feed looks
+    talked_about, silent = conversation.start_stream(), live(provider="", model="", metadata={})
+    insert(Conversation.objects.create(owner=user), [silent])
+    followed, events = talked_about.message.follow(timeout=60), silent.follow(timeout=15)
+    next(followed)
+    next(events)
+
+    with hints_about(talked_about.message):
+        long_ago = timezone.now() - timedelta(seconds=31)
+        Message.objects.filter(pk=silent.pk).update(lease_expires_at=long_ago)
+        assert next(events).kind == "failed"
+
+    followed.close()
     talked_about.complete()

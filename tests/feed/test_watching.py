@@ -144,6 +144,7 @@ def test_everything_that_can_be_in_an_answer_comes(conversation):
     with watching(conversation) as until:
         until(lambda view: view.title is not None)
         with conversation.start_stream() as stream:
+            until(lambda view: 1 in view.statuses)  # what had ended by then would come whole
             stream.reasoning("Hm").append("So").tool_call("c", "f", {}).tool_result("c", "f", 1).data("progress", 2)
         view = until(lambda view: view.statuses.get(1) == "complete")
 
@@ -412,6 +413,7 @@ async def test_async_viewers_in_several_tabs_see_the_same(conversation):
 
 
 async def test_no_viewer_asks_the_database_anything_once_it_has_joined(conversation):
+    """Seeds: T-16."""
     views = [View() for _ in range(20)]
     joined, go_on = asyncio.Semaphore(0), asyncio.Event()
 

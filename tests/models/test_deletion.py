@@ -33,15 +33,15 @@ def test_the_writer_of_a_deleted_conversation_stops(conversation):
             left.set()
 
     answer = conversation.ask("Hi", source=source())
-    for event in answer.follow(timeout=10):
+    for event in answer.follow(timeout=60):
         if event.kind == "text":
             break
     conversation.soft_delete()
-    endings = [event.kind for event in answer.follow(timeout=10)][-1:]
+    endings = [event.kind for event in answer.follow(timeout=60)][-1:]
     gate.set()
 
     assert endings == ["cancelled"]
-    assert left.wait(10)
+    assert left.wait(60)
     answer.refresh_from_db()
     assert (answer.status, answer.content) == ("cancelled", "half a")
 
@@ -67,7 +67,7 @@ async def test_the_async_twins_do_the_same(conversation):
 
 
 def test_an_answer_cannot_be_edited(conversation):
-    answer = conversation.ask("Hi", source=["Yes."]).wait(10)
+    answer = conversation.ask("Hi", source=["Yes."]).wait(60)
 
     with pytest.raises(InvalidContent):
         answer.edit("Ho")

@@ -2,6 +2,7 @@ import pytest
 
 from converse_stream.models import Conversation
 from converse_stream.models.history import INTERRUPTED
+from converse_stream.testing import ScriptedProvider
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,6 +19,7 @@ def test_the_system_prompt_comes_first(conversation: Conversation) -> None:
 
 
 def test_a_failed_answer_is_not_told(conversation: Conversation) -> None:
+    """Seeds: T-12, A-06."""
     conversation.add_user_message("one")
     with pytest.raises(ZeroDivisionError), conversation.start_stream() as stream:
         stream.append("half")
@@ -51,6 +53,7 @@ def test_of_a_failed_answer_finished_tool_calls_are_told(conversation: Conversat
 
 
 def test_a_dangling_call_gets_a_result(conversation: Conversation) -> None:
+    """Seeds: A-07."""
     conversation.add_user_message("book it")
     with conversation.start_stream() as stream:
         stream.tool_call("1", "book", {})
@@ -79,3 +82,23 @@ def test_a_branch_is_told_without_its_siblings(conversation: Conversation) -> No
     conversation.add_message("assistant", "second answer", parent=question)
 
     assert told(conversation) == [("user", "question"), ("assistant", "second answer")]
+
+
+def test_what_is_kept_beside_a_message_is_told_to_no_model(conversation):
+    """Seeds: C-20."""
+    kept = {"cache_control": {"type": "ephemeral"}, "provider_options": {"cache_type": "ephemeral"}}
+    conversation.add_user_message("Hi", metadata=kept)
+    conversation.add_assistant_message("Hello", metadata=kept)
+    provider = ScriptedProvider(["Fine"])
+
+    conversation.ask("How are you?", model=provider, metadata=kept).wait(60)
+    conversation.ask("And now?", model=provider).wait(60)
+
+    assert [message.text for message in provider.prompts[-1].messages] == [
+        "Hi",
+        "Hello",
+        "How are you?",
+        "Fine",
+        "And now?",
+    ]
+    assert "ephemeral" not in repr(provider.prompts)

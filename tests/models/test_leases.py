@@ -39,6 +39,7 @@ def expire(message: Message, seconds: float) -> None:
 
 
 def test_a_lease_that_ran_out_long_ago_is_proof_at_once(orphan: Message) -> None:
+    """Seeds: V-30."""
     expire(orphan, 31)
 
     assert end_lost([orphan.pk]) == [orphan.pk]
@@ -89,14 +90,14 @@ def held_by_somebody(message: Message, stops: bool) -> Iterator[None]:
                 else:
                     Message.objects.select_for_update().get(pk=message.pk)
                 locked.set()
-                done.wait(20)
+                done.wait(60)
                 transaction.set_rollback(True)
         finally:
             connection.close()
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert locked.wait(10)
+    assert locked.wait(60)
     try:
         yield
     finally:

@@ -246,7 +246,7 @@ async def test_closing_an_answer_that_thinking_was_sent_back_for_closes_the_conn
         await anext(deltas)
         await deltas.aclose()
 
-        assert server.disconnected.wait(10)
+        assert server.disconnected.wait(60)
 
 
 async def test_the_state_of_an_answer_follows_what_it_belongs_to():

@@ -130,7 +130,7 @@ def test_an_answer_cut_off_by_an_error_of_the_consumer_is_closed():
         for _ in provider.stream(HI):
             raise KeyError
 
-    assert provider.closed.wait(10)
+    assert provider.closed.wait(60)
 
 
 def test_no_thread_is_left_behind():

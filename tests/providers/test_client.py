@@ -68,6 +68,17 @@ async def test_the_body_arrives_byte_for_byte():
         assert await body(server.url) == sent
 
 
+async def test_an_answer_flows_from_its_first_token_to_its_end():
+    with ReplayServer(b"data: 1\n\ndata: 2\n\n", pieces=[9, 9]) as server:
+        async with post(server.url) as reply:
+            await anext(reply)
+            assert client.flowing == set()
+            reply.begun()
+            assert len(client.flowing) == 1
+            assert b"".join([piece async for piece in reply]) == b"data: 2\n\n"
+        assert client.flowing == set()
+
+
 async def test_bytes_arrive_before_the_provider_has_finished():
     gate = threading.Event()
     with ReplayServer(b"data: 1\n\ndata: 2\n\n", gate=gate) as server:
@@ -288,7 +299,7 @@ async def test_being_cancelled_closes_the_connection():
 
 async def test_draining_does_not_wait_for_a_server_that_never_ends():
     with ReplayServer(b"data: 1\n\ndata: 2\n\n", gate=threading.Event()) as server:
-        async with asyncio.timeout(10), post(server.url) as reply:
+        async with asyncio.timeout(60), post(server.url) as reply:
             await anext(reply)
             await reply.drain()
 

@@ -98,6 +98,7 @@ async def test_the_key_of_the_environment_goes_to_its_own_variable(name, monkeyp
 
 @pytest.mark.parametrize("recording", [each for name in NAMES for each in plain_recordings(provider=name)])
 async def test_a_recording_arrives_over_a_socket(recording):
+    """Seeds: W-04, W-05."""
     name = recording.path.parent.name
     with ReplayServer(recording.path) as server:
         deltas = await answer(type(provider(name))(name, config={"base_url": server.url, "api": "chat"}))
@@ -418,6 +419,7 @@ def test_xai_refuses_documents_before_it_is_asked():
 
 
 def test_xai_is_asked_over_responses_at_its_own_address_and_over_chat_anywhere_else():
+    """Seeds: W-04."""
     own, other = XAI("xai"), XAI("xai", config={"base_url": "https://gateway.example.com/v1"})
 
     assert own.request(own.prompt(HI))[0] == "https://api.x.ai/v1/responses"

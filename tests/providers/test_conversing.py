@@ -22,7 +22,7 @@ def second_request(conversation: Conversation, kind: type, name: str, model: str
     with ReplayServer(FOLDER / f"{name}.sse") as server:
         provider = kind(kind.__name__.lower(), model, config={"base_url": server.url})
         for question in ("hi", "go on"):
-            assert conversation.ask(question, model=provider).wait(20).status == "complete"
+            assert conversation.ask(question, model=provider).wait(60).status == "complete"
         return server.requests[1].json
 
 
@@ -41,6 +41,7 @@ def recording(stream: list[Any], name: str) -> Any:
     ],
 )
 def test_anthropic_gets_its_blocks_back(conversation, name):
+    """Seeds: A-08."""
     messages = second_request(conversation, Anthropic, name, "claude-sonnet-5-5")["messages"]
 
     assert [message["role"] for message in messages] == ["user", "assistant", "user"]

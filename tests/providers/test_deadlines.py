@@ -9,6 +9,7 @@ from converse_stream.providers.deadlines import Deadlines, Timeouts
 
 
 def test_a_site_names_only_what_it_changes():
+    """Seeds: L-07."""
     assert Timeouts.read({"idle": 5, "total": None}) == Timeouts(connect=10, idle=5, first_token=60, total=None)
 
 

@@ -180,3 +180,27 @@ def test_the_pace_is_that_of_speech_unless_it_is_set():
     assert Demo("demo").pace == pytest.approx(1 / 30)
     with pytest.raises(ValueError, match="pace must be a number"):
         Demo("demo", config={"pace": "fast"})
+
+
+def test_told_numbered_passages_it_quotes_what_answers_the_question():
+    told = """Answer from these.
+
+[1] Harbours / Fees
+```python
+crowns = 9
+```
+Mooring costs [nine crowns](fees.md) a day.
+Ships are welcome.
+
+[2] Fjords / Depth
+A fjord is deep.
+
+[3] Harbours / Food
+| soup | crowns |
+"""
+
+    assert answer("What does mooring cost?", told) == "Mooring costs nine crowns a day. [1]"
+    assert answer("how deep is a fjord, and what is mooring?", told) == (
+        "A fjord is deep. [2]\n\nMooring costs nine crowns a day. [1]"
+    )
+    assert answer("bananas", told) == "The passages do not answer this."

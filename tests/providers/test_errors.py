@@ -33,6 +33,7 @@ def error(status: int, body: object = None, **headers: str) -> exceptions.Provid
 
 @pytest.mark.parametrize("recording", recordings(streams=False))
 def test_a_recorded_refusal_has_its_kind_and_keeps_its_message(recording):
+    """Seeds: P-09."""
     expected = recording.expected["error"]
     headers = {name.lower(): value for name, value in recording.sidecar["headers"].items()}
 
@@ -54,7 +55,7 @@ def test_a_recorded_refusal_has_its_kind_and_keeps_its_message(recording):
         (403, "permission"),
         (404, "not_found"),
         (408, "timeout"),
-        (409, "bad_request"),
+        (409, "server"),
         (413, "bad_request"),
         (422, "bad_request"),
         (429, "rate_limit"),
@@ -71,6 +72,14 @@ def test_a_recorded_refusal_has_its_kind_and_keeps_its_message(recording):
 def test_a_status_alone_tells_the_kind(status, code):
     assert error(status, {"error": {"message": "no"}}).code == code
     assert error(status, b"").code == code
+
+
+@pytest.mark.parametrize(("said", "retryable"), [("true", True), ("false", False), ("perhaps", False), (None, False)])
+def test_a_provider_says_itself_whether_to_try_again(said, retryable):
+    headers = {} if said is None else {"x-should-retry": said}
+
+    assert errors.from_response(400, headers, b"").retryable is retryable
+    assert errors.from_response(429, {"x-should-retry": "false"}, b"").retryable is False
 
 
 @pytest.mark.parametrize(
@@ -168,6 +177,33 @@ def test_a_reset_in_unix_milliseconds_counts_from_now(where):
 @pytest.mark.parametrize("value", ["17", "6ms", "", "1700000000", "nan"])
 def test_a_reset_of_another_kind_is_no_moment(value):
     assert error(429, {}, x_ratelimit_reset=value).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"requests": ("0", "1m12.5s"), "tokens": ("100", "6m0s")}, 72.5),
+        ({"requests": ("0", "2s"), "tokens": ("0", "17.4s")}, 17.4),
+        ({"tokens": ("0", "6ms")}, 0.006),
+        ({"tokens": ("0", "soon"), "requests": ("0", "")}, None),
+        ({"tokens": ("12", "17s")}, None),
+    ],
+)
+def test_the_limit_of_which_nothing_remains_says_when_it_is_reset(headers, seconds):
+    sent = {}
+    for limit, (remaining, reset) in headers.items():
+        sent |= {f"x_ratelimit_remaining_{limit}": remaining, f"x_ratelimit_reset_{limit}": reset}
+
+    assert error(429, {}, **sent).retry_after == seconds
+    assert error(429, {}, **sent, retry_after="7").retry_after == 7
+
+
+def test_anthropics_limits_are_reset_at_a_moment():
+    moment = (datetime.now(UTC) + timedelta(seconds=45)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    used_up = {"anthropic_ratelimit_tokens_remaining": "0", "anthropic_ratelimit_tokens_reset": moment}
+
+    assert 40 < error(429, {}, **used_up).retry_after <= 45
+    assert error(429, {}, **used_up | {"anthropic_ratelimit_tokens_reset": "later"}).retry_after is None
 
 
 def test_a_reset_that_has_passed_is_now_and_a_retry_after_wins():

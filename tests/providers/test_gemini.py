@@ -93,6 +93,7 @@ def test_google_itself_is_where_nothing_else_is_said():
 @pytest.mark.parametrize("recording", recordings(streams=True, provider="gemini", api="generate_content"))
 @pytest.mark.parametrize("pieces", [None, 7])
 async def test_a_recording_arrives_over_a_socket_as_its_sidecar_says(recording, pieces):
+    """Seeds: W-03."""
     expected, deltas, error = recording.expected, [], None
     with ReplayServer(recording.path, pieces=pieces) as server:
         try:

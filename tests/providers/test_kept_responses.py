@@ -27,9 +27,9 @@ def asked(conversation, settings):
     """Ask one model twice, then another; return the first answer and the requests."""
     with ReplayServer(ANSWER) as server:
         settings.CONVERSE_STREAM = {"PROVIDERS": {"openai": {"base_url": server.url, "api": "responses"}}}
-        first = conversation.ask("Sure?", model="openai:m").wait(10)
-        conversation.ask("Really?", model="openai:m").wait(10)
-        conversation.ask("And you?", model="openai:other").wait(10)
+        first = conversation.ask("Sure?", model="openai:m").wait(60)
+        conversation.ask("Really?", model="openai:m").wait(60)
+        conversation.ask("And you?", model="openai:other").wait(60)
         return first, [request.json["input"] for request in server.requests]
 
 

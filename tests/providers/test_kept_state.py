@@ -21,9 +21,9 @@ def test_thoughts_go_back_to_the_model_that_had_them_and_to_no_other(name, conve
         settings.CONVERSE_STREAM = {"PROVIDERS": {name: {"base_url": server.url}}}
         options = {"tools": [TOOL]}
 
-        conversation.ask("Sure?", model=f"{name}:m", options=options).wait(10)
-        conversation.ask("Really?", model=f"{name}:m", options=options).wait(10)
-        conversation.ask("And you?", model=f"{name}:other", options=options).wait(10)
+        conversation.ask("Sure?", model=f"{name}:m", options=options).wait(60)
+        conversation.ask("Really?", model=f"{name}:m", options=options).wait(60)
+        conversation.ask("And you?", model=f"{name}:other", options=options).wait(60)
         _, same, other = (request.json["messages"][1:2] for request in server.requests)
 
     assert same == [{"role": "assistant", "content": "Yes", **kept}]

@@ -74,10 +74,12 @@ def test_a_model_comes_from_the_name_or_the_entry_or_the_class(configure):
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
 def test_every_built_in_provider_can_be_had_without_settings(name):
+    """Seeds: C-23."""
     assert provider(name).name == name
 
 
 def test_options_of_the_call_win_over_the_entry_and_that_over_the_default(configure):
+    """Seeds: L-10, B-10."""
     configure(
         DEFAULT_OPTIONS={"temperature": 0, "seed": 0, "top_p": 0},
         PROVIDERS={"demo": {"options": {"temperature": 1, "seed": 1}}},

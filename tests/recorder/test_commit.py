@@ -105,6 +105,7 @@ def test_a_commit_tried_again_after_a_lost_answer_is_the_same_commit() -> None:
 
 @pytest.mark.parametrize("change", [{"lease_holder": "somebody else"}, {"status": Status.CANCELLED}])
 def test_a_writer_that_was_fenced_off_writes_nothing_more(change: dict[str, str]) -> None:
+    """Seeds: V-14, T-09."""
     message = live_message()
     outbox = outbox_of(message)
     Message.objects.filter(pk=message.pk).update(**change)
@@ -161,6 +162,7 @@ def test_a_look_renews_leases_past_a_third_and_finds_what_was_stopped() -> None:
 
 
 def test_chunks_are_pruned_once_their_message_ended_long_ago(settings) -> None:
+    """Seeds: V-04."""
     settings.CONVERSE_STREAM = {"CHUNK_RETENTION": 3600}
     old, new, live = (Conversation.objects.create().start_stream() for _ in range(3))
     for stream in (old, new, live):

@@ -11,6 +11,9 @@ from django.db import InterfaceError, OperationalError
 from django.db.backends.signals import connection_created
 
 from converse_stream.models import Conversation, Message, Status
+from converse_stream.models.opening import insert, live
+from converse_stream.recorder import Recorder
+from converse_stream.writer import PrismStream
 from tests.servers import ROOT, database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,7 +45,7 @@ def test_an_answer_that_ends_while_the_interpreter_shuts_down_takes_no_other_wit
     env = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database_url()}
     command = [sys.executable, "-c", EXIT, *(str(conversation.pk) for conversation in conversations)]
 
-    run = subprocess.run(command, cwd=ROOT, env=env, timeout=30, capture_output=True, text=True, check=True)
+    run = subprocess.run(command, cwd=ROOT, env=env, timeout=60, capture_output=True, text=True, check=True)
 
     rows = Message.objects.order_by("started_at").values_list("status", "error_code", "content")
     assert sorted(rows) == [(Status.COMPLETE, "", "whole"), (Status.FAILED, "shutdown", "part")]
@@ -85,9 +88,43 @@ def test_a_connection_lost_in_silence_or_in_a_commit_loses_nothing(
     stream = conversation.start_stream().append("one ").data("mark", 1)
 
     trouble.next = error
-    assert trouble.came.wait(10)  # in a look at the leases: nothing is said
+    assert trouble.came.wait(60)  # in a look at the leases: nothing is said
     trouble.next = error
     stream.append("two").data("mark", 2)
 
     assert trouble.next is None
     assert stream.complete().content == "one two"
+
+
+class Lingering(Recorder):
+    """Its thread ends only when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wrote, self.may_end = threading.Event(), threading.Event()
+
+    def _run(self) -> None:
+        super()._run()
+        self.wrote.set()
+        self.may_end.wait(60)
+
+
+def test_an_answer_that_begins_while_the_recorder_ends_is_written(conversation: Conversation) -> None:
+    recorder = Lingering()
+    begin(conversation, recorder).append("before").complete()
+    ending = threading.Thread(target=recorder.stop)
+    ending.start()
+    assert recorder.wrote.wait(60)
+
+    late = begin(conversation, recorder).append("late")
+    recorder.may_end.set()
+    ending.join(60)
+
+    assert late.complete().content == "late"
+    recorder.stop()
+
+
+def begin(conversation: Conversation, recorder: Recorder) -> PrismStream:
+    message = live(provider="", model="", metadata={})
+    insert(conversation, [message])
+    return PrismStream(message, recorder)

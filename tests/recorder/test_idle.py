@@ -5,11 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from converse_stream.models import Conversation, Message
+from converse_stream import database
+from converse_stream.models import Conversation, Message, Status
 from converse_stream.models.opening import insert, live
 from converse_stream.recorder import Recorder, recorder
 from converse_stream.recorder.outbox import Outbox
+from converse_stream.signals import stream_completed
 from converse_stream.writer import PrismStream
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,7 +55,7 @@ def answer(counted: Counted, *, look: bool = False) -> Message:
 
 def test_the_recorder_of_an_idle_process_does_not_wake_up(counted: Counted) -> None:
     answer(counted)
-    assert counted.rested.wait(10)
+    assert counted.rested.wait(60)
     before = counted.wakes
 
     for _ in range(5):  # in as many milliseconds a thread that spins wakes up thousands of times
@@ -65,10 +68,51 @@ def test_the_recorder_of_an_idle_process_does_not_wake_up(counted: Counted) -> N
 def test_a_look_that_was_asked_for_as_the_last_answer_ended_is_not_repeated(counted: Counted) -> None:
     for _ in range(20):
         answer(counted, look=True)
-    assert counted.rested.wait(10)
+    assert counted.rested.wait(60)
     before = counted.wakes
 
     for _ in range(5):
         Conversation.objects.create()
 
     assert counted.wakes - before < 3
+
+
+def test_what_is_flushed_while_the_recorder_takes_is_taken_the_next_time(conversation: Conversation) -> None:
+    message = live(provider="", model="", metadata={})
+    insert(conversation, [message])
+    made, outbox = Recorder(), Outbox(message)
+
+    with made._wake:  # as the recorder's own thread holds it
+        flushing = threading.Thread(target=made.flush, args=(outbox,))
+        flushing.start()
+        until(lambda: outbox.is_dirty, 30)
+        assert made._take(of_all=True) == []
+    flushing.join(30)
+
+    assert made._take(of_all=True) == [outbox]
+
+
+def test_an_ending_is_told_once_though_its_writer_waits_for_it_while_it_is_committed(
+    conversation: Conversation,
+) -> None:
+    told: list[Message] = []
+
+    def tell(message: Message, **_: object) -> None:
+        told.append(message)
+
+    stream_completed.connect(tell)
+    message = live(provider="", model="", metadata={})
+    insert(conversation, [message])
+    made, outbox = Recorder(), Outbox(message)
+    outbox.end({"status": Status.COMPLETE})
+    taken = outbox.take()
+    waiting = made.flush(outbox)
+
+    made._commit([taken])
+    assert waiting.done()
+    made._write(made._take(of_all=True))
+
+    for _ in range(2):  # one thread tells the other
+        database.close_pools()
+    stream_completed.disconnect(tell)
+    assert told == [message]

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_nonsense_about_an_answer_does_not_cost_the_answer(conversation: Conversation, known: object) -> None:
     other = Conversation.objects.create().start_stream()
 
-    message = conversation.ask("go", source=["fine", known]).wait(10)
+    message = conversation.ask("go", source=["fine", known]).wait(60)
 
     assert (message.status, message.content) == (Status.COMPLETE, "fine")
     assert message.input_tokens is None
@@ -35,7 +35,7 @@ def test_nonsense_about_an_answer_does_not_cost_the_answer(conversation: Convers
 
 def test_a_chunk_that_cannot_be_read_stops_the_viewers_of_its_own_message_only(conversation: Conversation) -> None:
     broken, fine = conversation.start_stream(), Conversation.objects.create().start_stream()
-    viewers = [stream.message.follow(timeout=10) for stream in (broken, fine)]
+    viewers = [stream.message.follow(timeout=60) for stream in (broken, fine)]
     for viewer in viewers:
         next(viewer)
     row = {"start": 0, "end": 1, "kind": "data", "data": "no json", "created_at": broken.message.created_at}
@@ -53,10 +53,10 @@ def test_a_cursor_behind_the_ending_of_a_live_message_is_a_reset_and_hurts_no_ot
 ) -> None:
     stream = conversation.start_stream()
     stream.append("text").data("mark", 1)
-    odd = stream.message.follow(after=f"{stream.message.pk}.end", timeout=10)
+    odd = stream.message.follow(after=f"{stream.message.pk}.end", timeout=60)
 
     assert next(odd).kind == "reset"
-    late = stream.message.follow(timeout=10)
+    late = stream.message.follow(timeout=60)
     stream.append(" and more").complete()
 
     assert "".join(event.text for event in late) == "text and more"
@@ -102,7 +102,7 @@ def test_a_stream_that_nobody_holds_any_more_loses_its_lease(conversation: Conve
     settings.CONVERSE_STREAM = {"LEASE": 0.5}
     message = conversation.start_stream().append("text").message
 
-    assert message.wait(20).status == Status.FAILED
+    assert message.wait(60).status == Status.FAILED
     assert (message.error_code, message.content) == ("worker_lost", "text")
 
 
@@ -111,15 +111,15 @@ def test_a_signal_receiver_that_asks_and_waits_blocks_nobody(conversation: Conve
 
     def make_title(message: Message, **_: object) -> None:
         if message.conversation_id == conversation.pk:
-            Conversation.objects.create().ask("a title?", source=["title"]).wait(10)
+            Conversation.objects.create().ask("a title?", source=["title"]).wait(60)
             titled.set()
 
     stream_completed.connect(make_title)
     try:
-        conversation.ask("go", source=["x"]).wait(10)
+        conversation.ask("go", source=["x"]).wait(60)
         others = [Conversation.objects.create().ask("go", source=["y"]) for _ in range(8)]
-        assert [message.wait(10).content for message in others] == ["y"] * 8
-        assert titled.wait(10)
+        assert [message.wait(60).content for message in others] == ["y"] * 8
+        assert titled.wait(60)
     finally:
         stream_completed.disconnect(make_title)
 
@@ -130,8 +130,8 @@ def test_a_source_that_wants_to_exit_ends_its_own_answer_only(conversation: Conv
         yield "half"
         raise end
 
-    message = conversation.ask("go", source=leaving()).wait(10)
-    other = conversation.ask("again", source=["fine"]).wait(10)
+    message = conversation.ask("go", source=leaving()).wait(60)
+    other = conversation.ask("again", source=["fine"]).wait(60)
 
     assert (message.status, message.error_code, message.content) == (Status.FAILED, "shutdown", "half")
     assert other.content == "fine"

@@ -19,6 +19,7 @@ def test_a_quiet_process_commits_at_the_shortest_interval() -> None:
 
 
 def test_a_busy_process_waits_until_its_rows_hold_more() -> None:
+    """Seeds: C-15."""
     assert abs(settled(Pace(), rows=200, deltas=200) - LONGEST) < 1e-6
     assert abs(settled(Pace(), rows=200, deltas=200 * ENOUGH) - settings.FLUSH_INTERVAL) < 1e-6
 

@@ -19,7 +19,7 @@ def test_the_first_words_arrive_before_the_source_has_said_the_third(server: str
         for view in ("sync", "async", "drf"):
             gate = tmp_path / view
             follower = Follower()
-            with httpx.stream("POST", f"{url}/streaming/{view}/", params={"gate": str(gate)}, timeout=20) as response:
+            with httpx.stream("POST", f"{url}/streaming/{view}/", params={"gate": str(gate)}, timeout=60) as response:
                 assert response.status_code == 200
                 for data in response.iter_raw():
                     follower.feed(data)
@@ -32,12 +32,13 @@ def test_the_first_words_arrive_before_the_source_has_said_the_third(server: str
 
 @pytest.mark.parametrize("server", ["uvicorn", "gunicorn"])
 def test_an_answer_goes_on_when_its_viewer_leaves(server: str, tmp_path: Path) -> None:
+    """Seeds: C-17, L-08, A-02."""
     gate = tmp_path / "gate"
     with serve(server) as url:
-        with httpx.stream("POST", f"{url}/streaming/sync/", params={"gate": str(gate)}, timeout=20) as response:
+        with httpx.stream("POST", f"{url}/streaming/sync/", params={"gate": str(gate)}, timeout=60) as response:
             follower = Follower().read(response.iter_raw(), until=2)
         gate.touch()
 
-        message = Message.objects.get(pk=follower.message_id).wait(20)
+        message = Message.objects.get(pk=follower.message_id).wait(60)
 
     assert (message.status, message.content) == (Status.COMPLETE, "".join(WORDS))

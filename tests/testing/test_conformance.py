@@ -43,6 +43,7 @@ class TestOurs(ProviderConformance):
 
 
 def test_every_provider_that_ships_is_tested():
+    """Seeds: F-05."""
     assert {name.partition("-")[0] for name in RECORDINGS} == set(BUILT_IN) - {"demo"}
 
 

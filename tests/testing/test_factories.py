@@ -29,6 +29,7 @@ PARTS += [{"type": "text", "text": "!"}]
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_state_is_a_valid_row_in_itself(state):
+    """Seeds: V-07, V-24."""
     message = Message.objects.get(pk=MessageFactory(**{state: True}, content="It was").pk)
 
     message.full_clean()

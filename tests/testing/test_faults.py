@@ -27,7 +27,7 @@ EVENTS = b"data: 1\n\ndata: 2\n\ndata: 3\n\n"
 
 
 def get(url: str, path: str = "") -> HTTPResponse:
-    return urllib.request.urlopen(url + path, timeout=10)
+    return urllib.request.urlopen(url + path, timeout=60)
 
 
 def read(url: str) -> bytes:
@@ -38,7 +38,7 @@ def read(url: str) -> bytes:
 @contextmanager
 def begun(server: ReplayServer) -> Iterator[HTTPConnection]:
     """Send a request and let the test wait for the response."""
-    connection = HTTPConnection("127.0.0.1", urlsplit(server.url).port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", urlsplit(server.url).port, timeout=60)
     connection.request("GET", "/v1")
     try:
         yield connection
@@ -57,7 +57,7 @@ def test_a_stall_sends_some_pieces_and_then_nothing_until_the_client_leaves():
             assert not server.disconnected.is_set()
             response.close()
 
-        assert server.disconnected.wait(10)
+        assert server.disconnected.wait(60)
 
 
 def test_a_stall_can_come_before_the_status_line():
@@ -142,7 +142,7 @@ def test_an_endless_line_has_no_end_and_no_line_break():
 
         assert read.startswith(b"data: 1\n\ndata: xxx")
         assert read.count(b"\n") == 2
-        assert server.disconnected.wait(10)
+        assert server.disconnected.wait(60)
         assert server.sent >= len(read)
 
 
@@ -151,7 +151,7 @@ def test_an_endless_answer_repeats_its_last_piece():
         with get(server.url) as response:
             assert response.read(45) == EVENTS[:18] + EVENTS[9:18] * 3
 
-        assert server.disconnected.wait(10)
+        assert server.disconnected.wait(60)
 
 
 def test_an_endless_answer_of_nothing_is_empty():

@@ -12,7 +12,7 @@ import pytest
 
 from converse_stream.testing import FaultProxy, ReplayServer, Reset
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(60)
 
 
 class Pair:
@@ -29,11 +29,11 @@ def connected(**faults) -> Iterator[Pair]:
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         FaultProxy(f"tcp://127.0.0.1:{listener.getsockname()[1]}", **faults) as proxy,
-        socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client,
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as client,
     ):
-        listener.settimeout(10)
+        listener.settimeout(60)
         server, _ = listener.accept()
-        server.settimeout(10)
+        server.settimeout(60)
         with server:
             yield Pair(proxy, client, server)
 
@@ -94,7 +94,7 @@ def test_a_reset_of_the_server_reaches_the_client():
         FaultProxy(server.url) as proxy,
         pytest.raises(ConnectionResetError),
     ):
-        urllib.request.urlopen(proxy.url, timeout=10)
+        urllib.request.urlopen(proxy.url, timeout=60)
 
 
 def test_a_server_that_cannot_be_reached_is_a_reset():
@@ -104,7 +104,7 @@ def test_a_server_that_cannot_be_reached_is_a_reset():
     with (
         FaultProxy(f"tcp://127.0.0.1:{port}") as proxy,
         pytest.raises(ConnectionResetError),  # by the first read, or even by the connection
-        socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client,
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as client,
     ):
         client.recv(1)
 
@@ -159,6 +159,29 @@ def test_what_is_sliced_arrives_in_more_than_one_piece():
     assert len(sizes) > 1  # how many depends on how soon this thread is woken
 
 
+@pytest.mark.parametrize("slice", [None, 3])
+def test_each_connection_is_cut_after_so_many_pieces(slice):
+    size = slice or 5
+    with connected(slice=slice, cut_after=2) as pair:
+        for _ in range(2):
+            pair.server.sendall(b"x" * size)
+            assert read(pair.client, size) == b"x" * size
+
+        assert (pair.client.recv(1), pair.server.recv(1)) == (b"", b"")
+        assert pair.proxy.cut_after == 2
+
+
+def test_what_the_client_sends_wears_nothing_out_and_no_limit_is_none():
+    with connected(cut_after=1) as pair:
+        for _ in range(3):
+            pair.client.sendall(b"x")
+            assert read(pair.server, 1) == b"x"
+        pair.proxy.cut_after = None
+        pair.server.sendall(b"yz")
+        assert read(pair.client, 2) == b"yz"
+        assert pair.proxy.connections == 1
+
+
 def test_nothing_passes_a_blackhole_until_it_is_over():
     with connected() as pair:
         pair.proxy.blackhole = True
@@ -176,7 +199,7 @@ def test_a_blackhole_accepts_connections_and_hides_ends():
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         FaultProxy(f"tcp://127.0.0.1:{listener.getsockname()[1]}", blackhole=True) as proxy,
-        socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client,
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as client,
     ):
         client.sendall(b"anybody?")
 
@@ -237,7 +260,7 @@ def test_half_a_close_ends_one_direction_only(side):
 def test_other_connections_come_and_go_after_a_cut():
     with ReplayServer(b"hello") as server, FaultProxy(server.url) as proxy:
         for _ in range(2):
-            with urllib.request.urlopen(proxy.url, timeout=10) as response:
+            with urllib.request.urlopen(proxy.url, timeout=60) as response:
                 assert response.read() == b"hello"
             proxy.cut()
 

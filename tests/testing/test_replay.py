@@ -70,7 +70,7 @@ def test_a_client_that_leaves_is_noticed():
         with get(server.url) as response:
             response.read(1)
 
-        assert server.disconnected.wait(10)
+        assert server.disconnected.wait(60)
 
 
 def test_a_server_that_closes_first_was_not_left_by_its_client():

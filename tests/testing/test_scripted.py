@@ -12,6 +12,7 @@ HI = [{"role": "user", "content": "hi"}]
 
 
 def test_texts_deltas_and_mappings_are_said_in_order_and_then_it_ends():
+    """Seeds: V-24."""
     call = {"type": "tool_call", "id": "c1", "name": "f", "arguments": {}}
 
     deltas = list(ScriptedProvider(["a", Reasoning("hm"), call, Usage(1, 2)]).stream(HI))

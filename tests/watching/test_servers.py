@@ -27,12 +27,12 @@ def site(request, transactional_db):
 @asynccontextmanager
 async def socket(site, cookie, path="/ws/converse/"):
     url = f"ws{site.removeprefix('http')}{path}"
-    async with connect(url, origin=site, additional_headers={"Cookie": cookie}, open_timeout=20) as client:
+    async with connect(url, origin=site, additional_headers={"Cookie": cookie}, open_timeout=60) as client:
         yield client
 
 
 async def hear(client):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return json.loads(await client.recv())
 
 
@@ -50,8 +50,9 @@ async def closing(client):
 
 
 async def test_every_tab_sees_what_one_of_them_asks(site, owner, conversation):
+    """Seeds: C-11."""
     cookie, pk = await sync_to_async(session_cookie)(owner), str(conversation.pk)
-    async with socket(site, cookie) as asking, socket(site, cookie) as watching, httpx.AsyncClient(timeout=20) as http:
+    async with socket(site, cookie) as asking, socket(site, cookie) as watching, httpx.AsyncClient(timeout=60) as http:
         for tab in (asking, watching):
             await tab.send(json.dumps({"type": "watch", "conversation": pk}))
             assert (await hear(tab))["type"] == "conversation"

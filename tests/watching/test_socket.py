@@ -21,6 +21,7 @@ def kinds(frames):
 
 
 async def test_whatever_happens_in_a_conversation_arrives_in_order(connect, conversation, settings):
+    """Seeds: V-21, A-13."""
     settings.CONVERSE_STREAM = {"PROVIDERS": {"echo": Echo("echo")}, "DEFAULT_MODEL": "echo"}
     watching, asking = await connect(), await connect()
     await watch(watching, conversation)
@@ -47,6 +48,8 @@ async def test_the_conversation_may_be_watched_through_the_socket_that_asks(conn
 
     await socket.say("ask", conversation=str(conversation.pk), content="one two", id=1)
     frames = await socket.hear_until("complete")
+    while "reply" not in kinds(frames):  # the answer may be over before who asked has been told of it
+        frames.append(await socket.hear())
 
     assert kinds(frames).count("reply") == 1
     assert [kind for kind in kinds(frames) if kind not in ("reply", "text")] == ["message", "start", "complete"]
@@ -212,7 +215,7 @@ async def test_too_many_viewers_are_told_so(connect, conversation, settings, own
     assert refusal["code"] == "too_many_viewers"
     assert await second.is_closed_with() == (4429, "too many viewers")
     assert await first.hears_nothing_before_the_pong()
-    await first.disconnect(timeout=10)
+    await first.disconnect(timeout=60)
     third = await connect()
     assert await third.hears_nothing_before_the_pong()
     assert not await Message.objects.aexists()

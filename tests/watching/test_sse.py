@@ -1,6 +1,7 @@
 """Watching a conversation over server-sent events: by REST and by the plain view, which answer alike."""
 
 import json
+import re
 
 import pytest
 from django.test import Client
@@ -57,7 +58,7 @@ def test_behind_everything_there_is_only_a_heartbeat(client, url, conversation):
     conversation.add_user_message("Hi")
     cursor = events(client.get(url))[-1][1]
 
-    assert b"".join(client.get(url, {"after": cursor})) == b"retry: 3000\n:\n"
+    assert re.fullmatch(rb"retry: [0-9]{4}\n:\n", b"".join(client.get(url, {"after": cursor})))
 
 
 def test_a_response_keeps_the_headers_that_let_it_pass_proxies(client, url):
@@ -137,3 +138,11 @@ def test_in_a_test_case_a_response_shows_what_the_transaction_has_written(client
     conversation.ask("Hi", source=["Hel", "lo"])
 
     assert [kind for kind, _cursor, _data in events(client.get(url))] == ["conversation", "message", "message"]
+
+
+@pytest.mark.parametrize("dialect", ["text", "lightpack", "nope", ""])
+def test_a_dialect_that_knows_one_message_only_is_refused(client, url, dialect):
+    response = client.get(url, {"dialect": dialect})
+
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_dialect")
+    assert client.get(url, {"dialect": "native"}).status_code == 200

@@ -26,10 +26,9 @@ TEXT = "".join(WORDS)
 def site(request, transactional_db, tmp_path, monkeypatch, settings):
     monkeypatch.setenv(DIRECTORY, str(tmp_path))
     settings.CONVERSE_STREAM = {"BROKER": BROKER}
-    brokers._load.cache_clear()
     with serve(request.param, settings={"BROKER": BROKER, "POLL_INTERVAL": 0.2}, **{DIRECTORY: str(tmp_path)}) as url:
         yield url
-    brokers._load.cache_clear()
+    brokers.stop()
 
 
 class Reader:
@@ -51,7 +50,7 @@ class OverSSE(Reader):
     async def read(self) -> str:
         follower = Follower()
         url = f"{self.site}/api/messages/{self.message.pk}/stream/"
-        async with httpx.AsyncClient(headers=self.headers, timeout=20) as client:
+        async with httpx.AsyncClient(headers=self.headers, timeout=60) as client:
             while not follower.ending:
                 follower.reconnect()
                 seen = len(follower.events) + self.stays()
@@ -79,7 +78,7 @@ class OverWebSocket(Reader):
             async with connect(websocket_url(self.site), origin=self.site, additional_headers=self.headers) as socket:
                 await socket.send(json.dumps({"type": self.KIND, self.ABOUT: self.about(), "after": cursor}))
                 for _ in range(self.stays()):
-                    async with asyncio.timeout(20):
+                    async with asyncio.timeout(60):
                         frame = json.loads(await socket.recv())
                     cursor, is_over = frame["id"], self.apply(frame)
                     if is_over:
@@ -97,7 +96,7 @@ class OverWatching(OverWebSocket):
 class ByPolling(Reader):
     async def read(self) -> str:
         url = f"{self.site}/api/messages/{self.message.pk}/"
-        async with httpx.AsyncClient(headers=self.headers, timeout=20) as client:
+        async with httpx.AsyncClient(headers=self.headers, timeout=60) as client:
             while True:
                 message = (await client.get(url)).raise_for_status().json()
                 assert message["content"].startswith(self.text)
@@ -108,6 +107,7 @@ class ByPolling(Reader):
 
 
 async def test_a_broker_that_cannot_be_relied_on_costs_no_transport_a_character(site, owner, conversation):
+    """Seeds: P-05."""
     cookie = await sync_to_async(session_cookie)(owner)
     stream = await conversation.astart_stream()
     kinds = [OverSSE, OverWebSocket, OverWatching, ByPolling]

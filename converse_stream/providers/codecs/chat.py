@@ -83,7 +83,8 @@ class ChatDecoder(EventStreamDecoder):
                 self._add_call(self._calls, mapping(fragment), index if isinstance(index, int) else position)
         if isinstance(delta.get("function_call"), dict):
             self._add_call(self._legacy_calls, {"function": delta["function_call"]}, 0)
-        self._raw_reason = name(choice.get("finish_reason"), _LONGEST_REASON) or self._raw_reason
+        if choice.get("finish_reason"):
+            self._raw_reason = name(choice["finish_reason"], _LONGEST_REASON) or self._raw_reason
         if choice.get("error"):
             raise errors.from_event({"error": choice["error"]})
 

@@ -38,7 +38,8 @@ class SSEDecoder:
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max = max_event_bytes
-        self._line: list[bytes] = []
+        self._held: list[bytes] = []
+        """The pieces of a line that has not ended yet."""
         self._size = 0
         self._after_cr = False
         self._at_start = True
@@ -59,43 +60,42 @@ class SSEDecoder:
             data = data.removeprefix(b"\n")
             self._after_cr = False
         self._after_cr = self._after_cr or data.endswith(b"\r")
-        first, *more = _LINE_END.split(data)
-        self._grow(first)
-        for piece in more:
-            if event := self._end_line():
-                yield event
-            if piece:
-                self._grow(piece)
+        *lines, rest = _LINE_END.split(data) if b"\r" in data else data.split(b"\n")
+        for line in lines:
+            self._grow(line)
+            if self._held or self._at_start:
+                line = self._joined(line)
+            if not line:
+                if event := self._dispatch():
+                    yield event
+            elif line.startswith(b"data: "):
+                self._data.append(line[6:].decode("utf-8", "replace"))
+            else:
+                self._field(line)
+        if rest:
+            self._grow(rest)
+            self._held.append(rest)
 
     def close(self) -> Iterator[ServerSentEvent]:
         """Yield the last event if the stream ended without the blank line after it."""
-        for event in (self._end_line(), self._dispatch()):
-            if event:
-                yield event
+        return self.feed(b"\n\n")
 
     def _grow(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > self._max:
             raise ProtocolError(f"an event is larger than {self._max} bytes")
-        if piece:
-            self._line.append(piece)
 
-    def _end_line(self) -> ServerSentEvent | None:
-        line = b"".join(self._line)
-        self._line = []
+    def _joined(self, end: bytes) -> bytes:
+        """Return the whole of a line that arrived in pieces, of which `end` is the last."""
+        line = b"".join([*self._held, end])
+        self._held = []
         if self._at_start:
             line, self._at_start = line.removeprefix(codecs.BOM_UTF8), False
-        if not line:
-            return self._dispatch()
-        if not line.startswith(b":"):
-            self._field(line)
-        elif not self._data:
-            self._size = 0  # keep-alive comments between events belong to no event
-        return None
+        return line
 
     def _field(self, line: bytes) -> None:
         # Decoding whole lines only: a character cut in two by the network is whole again here.
-        name, _, value = line.decode("utf-8", "replace").partition(":")
+        name, colon, value = line.decode("utf-8", "replace").partition(":")
         value = value.removeprefix(" ")
         if name == "data":
             self._data.append(value)
@@ -103,6 +103,9 @@ class SSEDecoder:
             self._event = value
         elif name == "id":
             self._id = self._id if "\0" in value else value
+        elif not name and colon:
+            if not self._data:
+                self._size = 0  # keep-alive comments between events belong to no event
         elif name != "retry":
             self._keep_stray(line)
 
@@ -112,6 +115,7 @@ class SSEDecoder:
             self._stray_size += len(line)
 
     def _dispatch(self) -> ServerSentEvent | None:
-        event = ServerSentEvent(self._event, "\n".join(self._data), self._id)
+        data = "\n".join(self._data)
+        event = ServerSentEvent(self._event, data, self._id) if data else None
         self._event, self._data, self._size = "", [], 0
-        return event if event.data else None
+        return event

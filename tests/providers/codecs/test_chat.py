@@ -54,6 +54,7 @@ def test_a_recording_says_what_its_sidecar_expects(recording):
 
 @pytest.mark.parametrize("recording", STREAMS)
 def test_a_recording_is_the_same_however_it_was_cut(recording):
+    """Seeds: T-01."""
     assert_same_however_cut(decoder_of(recording), recording)
 
 
@@ -84,6 +85,7 @@ def test_a_plain_answer_is_served_said_counted_and_finished_in_this_order():
 
 @pytest.mark.parametrize("text", ["0", "[DONE]", "data: x", "DONE", "\n\nevent: x", " ", "false", "null"])
 def test_no_text_is_taken_for_something_else(text):
+    """Seeds: P-07, T-02."""
     deltas, _ = decode(stream(says(text), says(finish="stop")))
 
     assert joined(deltas, Text) == text

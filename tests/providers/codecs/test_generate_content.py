@@ -86,6 +86,7 @@ def test_a_recording_says_what_its_sidecar_expects(recording):
 
 @pytest.mark.parametrize("recording", STREAMS)
 def test_a_recording_is_the_same_however_it_was_cut(recording):
+    """Seeds: T-01."""
     decoding.assert_same_however_cut(GenerateContentDecoder, recording)
 
 

@@ -153,6 +153,7 @@ def test_extra_is_joined_with_the_body():
 
 
 def test_system_messages_are_the_system_instruction():
+    """Seeds: B-04."""
     request = body(
         [
             {"role": "system", "content": "Be terse."},

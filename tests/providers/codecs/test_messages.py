@@ -100,6 +100,7 @@ def test_a_recording_says_what_its_sidecar_expects(recording):
 
 @pytest.mark.parametrize("recording", STREAMS)
 def test_a_recording_is_the_same_however_it_was_cut(recording):
+    """Seeds: T-01."""
     decoding.assert_same_however_cut(MessagesDecoder, recording)
 
 
@@ -166,6 +167,7 @@ def test_a_plain_answer_is_served_said_counted_and_finished_in_this_order():
     ],
 )
 def test_every_finish_reason_is_told_truly(raw, reason):
+    """Seeds: P-08."""
     deltas, _ = decode(stream(START, ends(raw)))
 
     assert finish(deltas) == Finish(reason, raw or "")

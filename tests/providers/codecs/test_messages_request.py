@@ -149,6 +149,7 @@ def test_extra_is_joined_with_the_body():
 
 
 def test_system_messages_are_one_system_prompt_beside_the_messages():
+    """Seeds: B-04."""
     request = body(
         [
             {"role": "system", "content": "Be terse."},

@@ -49,6 +49,7 @@ def test_a_recording_says_what_its_sidecar_expects(recording):
 
 @pytest.mark.parametrize("recording", STREAMS)
 def test_a_recording_is_the_same_however_it_was_cut(recording):
+    """Seeds: T-01."""
     assert_same_however_cut(OllamaDecoder, recording)
 
 

@@ -99,6 +99,7 @@ def test_a_recording_says_what_its_sidecar_expects(recording):
 
 @pytest.mark.parametrize("recording", STREAMS)
 def test_a_recording_is_the_same_however_it_was_cut(recording):
+    """Seeds: T-01."""
     assert_same_however_cut(ResponsesDecoder, recording)
 
 
@@ -294,6 +295,7 @@ def test_the_phase_of_a_message_that_says_nothing_is_not_kept():
 
 
 def test_reasoning_that_comes_as_a_summary_and_in_full_is_shown_once():
+    """Seeds: A-19."""
     deltas, _ = decode(stream(thinks("short"), thinks("long", "reasoning_text"), thinks(" one"), says("a"), ended()))
 
     assert joined(deltas, Reasoning) == "short one"

@@ -50,6 +50,7 @@ def test_an_id_with_nul_is_ignored():
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
 def test_every_line_end_of_the_standard_ends_a_line(end):
+    """Seeds: L-05."""
     assert data(end.join([b"data: a", b"data: b", b"", b"data: c", b"", b""])) == ["a\nb", "c"]
 
 
@@ -122,6 +123,7 @@ PIECES += [b"event: e\n", b": c\n", b"id: 1\r", b"x"]
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=30), st.lists(st.integers(0, 300), max_size=12))
 def test_splits_anywhere_change_nothing(parts, marks):
+    """Seeds: P-07, L-05."""
     stream = b"".join(parts)
     places = sorted({min(mark, len(stream)) for mark in marks} | {0, len(stream)})
     pieces = [stream[start:end] for start, end in pairwise(places)]

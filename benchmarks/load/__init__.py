@@ -1,0 +1,1 @@
+"""Many answers and their viewers in several processes: see ../README.md."""
