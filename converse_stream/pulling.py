@@ -21,8 +21,7 @@ class Pull:
     """
 
     def __init__(self, message: Message, *, buffer_size: int = 1, on_chunk: OnChunk | None = None) -> None:
-        if isinstance(buffer_size, bool) or not isinstance(buffer_size, int) or buffer_size < 1:
-            raise ValueError(f"buffer_size must be a whole number of characters above 0, not {buffer_size!r}")
+        check_pull(buffer_size, on_chunk)
         self.message = message
         """The answer, as it was when the pull began; after the last chunk, as it ended."""
         self.buffer_size = buffer_size
@@ -32,7 +31,6 @@ class Pull:
         self._pieces: list[str] = []
         self._events: Iterator[Event] = message.follow()
         self._output = Output(on_chunk)
-        self._output.check_sync()
         self._is_over = False
         self._tool_results = 0
         self._began = time.monotonic()
@@ -95,3 +93,10 @@ class Pull:
             self._is_over = True
             self._took = time.monotonic() - self._began
             self.message.refresh_from_db()
+
+
+def check_pull(buffer_size: object, on_chunk: OnChunk | None) -> None:
+    """Raise ValueError or TypeError for what Pull would refuse, before anything is asked."""
+    if isinstance(buffer_size, bool) or not isinstance(buffer_size, int) or buffer_size < 1:
+        raise ValueError(f"buffer_size must be a whole number of characters above 0, not {buffer_size!r}")
+    Output(on_chunk).check_sync()

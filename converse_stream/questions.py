@@ -14,7 +14,7 @@ from converse_stream.asking.wishes import check_wishes
 from converse_stream.events import Event
 from converse_stream.models import Conversation, Message, Status
 from converse_stream.output import OnChunk, Writable
-from converse_stream.pulling import Pull
+from converse_stream.pulling import Pull, check_pull
 from converse_stream.registry import Model
 from converse_stream.rendering import PromptTemplate
 from converse_stream.responses import EventStreamResponse, astream_response, stream_response
@@ -132,6 +132,7 @@ class Question:
 
     def pull(self, *, buffer_size: int = 1, on_chunk: OnChunk | None = None, **wishes: Any) -> Pull:
         """Ask at once, and return the answer's text as chunks that are pulled one by one; see Pull."""
+        check_pull(buffer_size, on_chunk)
         return Pull(self.start(**wishes), buffer_size=buffer_size, on_chunk=on_chunk)
 
     def response(self, **options: Any) -> EventStreamResponse:

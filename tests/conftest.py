@@ -3,6 +3,8 @@
 import inspect
 import os
 import socket
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +21,7 @@ from django.db import connections as databases
 from converse_stream import brokers, database, feed, recorder
 from converse_stream.models import Conversation
 from converse_stream.providers import client
+from converse_stream.runners import loop
 
 # What a test takes says nothing where others run beside it.
 hypothesis.settings.register_profile("converse_stream", deadline=None)
@@ -88,11 +91,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(reason)
 
 
+def _let_writers_go() -> None:
+    """Wait for those who wrote answers, two seconds at most: one that a test holds up forever holds up nobody else."""
+    until = time.monotonic() + 2
+    for thread in threading.enumerate():
+        if thread.name.startswith(("converse-source", "converse-queue", "converse-tool")):
+            thread.join(max(0.0, until - time.monotonic()))
+    while loop.is_busy() and time.monotonic() < until:
+        time.sleep(0.001)
+
+
 @pytest.fixture(autouse=True)
 def _no_threads_left(_django_db_marker: None) -> Iterator[None]:
     """End what runs in the background before the test's database is emptied or dropped."""
     yield
     recorder.stop()
+    _let_writers_go()
     feed.stop()
     brokers.stop()
     database.close_pools()

@@ -31,6 +31,11 @@ def write(generation: Generation) -> None:
         begin(generation).exception()
 
 
+def is_busy() -> bool:
+    """Tell whether answers are being written, or what follows an ending is still being done."""
+    return _loop is not None and bool(asyncio.all_tasks(_loop))
+
+
 async def _generate(generation: Generation) -> None:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 

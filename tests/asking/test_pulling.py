@@ -127,3 +127,5 @@ def test_nobody_has_to_pull(conversation):
 def test_a_buffer_has_room_for_something(conversation, size):
     with pytest.raises(ValueError, match="buffer_size"):
         pull(conversation, "one", buffer_size=size)
+
+    assert not conversation.messages.exists()
