@@ -102,13 +102,13 @@ class Feed:
             return tail.base is None or tail.base <= position
 
     def take(self, viewer: Viewer) -> tuple[list[Event], bool]:
-        """Return what is new for a viewer, and whether that was all there will ever be."""
+        """Return what is new for a viewer, and whether that was all; if the message is gone, that comes after it."""
         with self.lock:
             if viewer.tail is None:
                 return [], True
             events = viewer.tail.since(viewer.position)
             viewer.seen(events)
-            return events, viewer.tail.is_gone or bool(events and events[-1].is_ending)
+            return events, events[-1].is_ending if events else viewer.tail.is_gone
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer. May be called twice, and at any moment."""

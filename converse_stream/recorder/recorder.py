@@ -29,8 +29,8 @@ class Recorder:
     def __init__(self) -> None:
         self._wake = threading.Condition()
         self._outboxes: dict[str, Outbox] = {}
-        self._dirty: dict[str, Outbox] = {}
-        self._urgent: dict[str, Outbox] = {}
+        self._dirty: dict[Outbox, None] = {}
+        self._urgent: dict[Outbox, None] = {}
         """What somebody waits for: a viewer for the first words, a writer for its ending or tool call."""
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -39,12 +39,15 @@ class Recorder:
         self._pause = threading.Event()
 
     def open(self, outbox: Outbox) -> None:
-        """Begin to look after a message."""
+        """Begin to look after a message. Who has written it here until now, under an older lease, has lost it."""
         with self._wake:
+            before = self._outboxes.get(outbox.message_id)
             self._outboxes[outbox.message_id] = outbox
             if self._thread is None:
                 self._start()
             self._wake.notify()
+        if before is not None and before is not outbox:
+            before.close_as_lost()
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="converse-recorder", daemon=True)
@@ -52,7 +55,7 @@ class Recorder:
 
     def note(self, outbox: Outbox) -> None:
         """Note that an outbox has something to commit. Cheap, and called for every delta."""
-        if outbox.message_id not in self._dirty and outbox.message_id not in self._urgent:
+        if outbox not in self._dirty and outbox not in self._urgent:
             self._put(outbox, urgent=not outbox.history)
 
     def _put(self, outbox: Outbox, *, urgent: bool) -> None:
@@ -60,7 +63,7 @@ class Recorder:
             waiting = self._urgent if urgent else self._dirty
             if not waiting:
                 self._wake.notify()  # for the others it knows already when to wake up
-            waiting[outbox.message_id] = outbox
+            waiting[outbox] = None
 
     def flush(self, outbox: Outbox) -> Future[None]:
         """Return a future of the commit of all that the outbox holds now."""
@@ -71,7 +74,11 @@ class Recorder:
     def abandon(self, outbox: Outbox) -> None:
         """Look after a message no longer: what it has said is committed, and its lease runs out."""
         with self._wake:
-            self._outboxes.pop(outbox.message_id, None)
+            self._forget(outbox)
+
+    def _forget(self, outbox: Outbox) -> None:
+        if self._outboxes.get(outbox.message_id) is outbox:
+            del self._outboxes[outbox.message_id]
 
     def look_soon(self, message_ids: Iterable[str]) -> None:
         """Look at the live messages now: one of them may have been stopped."""
@@ -151,11 +158,11 @@ class Recorder:
             if of_all:
                 taken, self._dirty = self._dirty | taken, {}
             else:
-                for message_id in taken:
-                    self._dirty.pop(message_id, None)
+                for outbox in taken:
+                    self._dirty.pop(outbox, None)
         if taken:
             self._pace.begin(of_all=of_all)
-        return list(taken.values())
+        return list(taken)
 
     def _write(self, outboxes: Sequence[Outbox]) -> None:
         batches = [outbox.take() for outbox in outboxes if not outbox.is_over]
@@ -186,7 +193,7 @@ class Recorder:
     def _sort_out(self, outboxes: Sequence[Outbox]) -> None:
         for outbox in outboxes:
             if outbox.is_over:
-                self._outboxes.pop(outbox.message_id, None)
+                self._forget(outbox)
             elif outbox.is_dirty:
                 self.note(outbox)
 
@@ -218,7 +225,7 @@ class Recorder:
     def _look(self) -> None:
         outboxes = list(self._outboxes.values())
         for outbox in look(self._statements(), outboxes) if outboxes else ():
-            self._outboxes.pop(outbox.message_id, None)
+            self._forget(outbox)
 
     def _prune(self) -> None:
         recover_now_and_then()

@@ -262,8 +262,27 @@ def test_the_api_does_what_the_document_says(api):
 def failed(event):
     """Yield the checks that failed, each with what was sent and what came back."""
     for case_id, checks in event.recorder.checks.items():
-        came_back = event.recorder.interactions[case_id].response
+        sent, came_back = event.recorder.interactions[case_id].request, event.recorder.interactions[case_id].response
         for check in checks:
+            if check.name == "use_after_free" and was_restored(sent.uri, event.recorder.interactions.values()):
+                continue
             if check.status == Status.FAILURE:
                 about = check.failure_info
                 yield check.name, f"{about.failure}\n{about.code_sample}\n{came_back.status_code} {came_back.content}"
+
+
+def was_restored(uri, interactions):
+    """Tell whether the conversation of an address was given back after its deletion, which schemathesis cannot know."""
+    restored = [re.search(r"(/conversations/[^/]+/)restore/", interaction.request.uri) for interaction in interactions]
+    return any(found and found[1] in uri for found in restored)
+
+
+def test_a_conversation_is_known_to_be_restored():
+    class Interaction:
+        def __init__(self, uri):
+            self.request = type("Request", (), {"uri": uri})
+
+    calls = [Interaction(f"http://host/api/conversations/{uri}") for uri in ("1/", "2/restore/", "2/messages/?a=b")]
+
+    assert not was_restored("http://host/api/conversations/1/messages/", calls)
+    assert was_restored("http://host/api/conversations/2/messages/", calls)

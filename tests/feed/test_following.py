@@ -9,12 +9,13 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from converse_stream.exceptions import MalformedCursor, NotStarted
-from converse_stream.feed import watch
+from converse_stream.feed import batches, watch
 from converse_stream.feed.feed import get_feed
 from converse_stream.feed.reading import ending_event
 from converse_stream.feed.viewer import Viewer
 from converse_stream.models import Conversation, Message, Status
 from converse_stream.models.chunk import Chunk
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -359,3 +360,20 @@ def test_a_long_text_is_read_in_pieces_that_join(conversation: Conversation, is_
     assert max(len(event.data) for event in events[:-1]) == 262_144
     assert "".join(event.text for event in events) == text[8:]
     stream.complete() if is_live else None
+
+
+def test_what_was_said_before_its_message_was_deleted_is_followed_by_the_news_of_that(
+    conversation: Conversation,
+) -> None:
+    stream = conversation.start_stream()
+    events = batches(stream.message, beat=0.01)
+    next(events)
+    stream.append("Hello").flush()
+
+    Message.objects.filter(pk=stream.message.pk).delete()
+    tail = get_feed().tails[str(stream.message.pk)]
+    until(lambda: tail.is_gone)
+
+    assert [event.data for event in next(events)] == ["Hello"]
+    with pytest.raises(Message.DoesNotExist):
+        list(events)

@@ -9,11 +9,13 @@ from django.utils import timezone
 
 from converse_stream.exceptions import InternalError, StreamClosed
 from converse_stream.models import Chunk, Conversation, Message, Status, opening
-from converse_stream.recorder import Outbox
+from converse_stream.recorder import Outbox, Recorder
 from converse_stream.recorder.batch import Batch
 from converse_stream.recorder.commit import commit, look
 from converse_stream.recorder.ending import ended
 from converse_stream.recorder.statements import Statements
+from converse_stream.writer import PrismStream
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -177,3 +179,21 @@ def test_chunks_are_pruned_once_their_message_ended_long_ago(settings) -> None:
     assert not statements.prune()
     assert set(Chunk.objects.values_list("message_id", flat=True)) == {new.message.pk, live.message.pk}
     assert "".join(event.text for event in old.message.follow()) == "words"
+
+
+def test_a_process_that_claims_a_message_again_gives_up_its_older_claim() -> None:
+    """A queue may deliver twice, and the first worker be held up before its first word for longer than its lease."""
+    older = live_message()
+    recorder, told = Recorder(), list[str]()
+    before = PrismStream(older, recorder, on_closed=lambda: told.append("closed"))
+    Message.objects.filter(pk=older.pk).update(lease_holder="another")
+    newer = Message.objects.get(pk=older.pk)
+
+    after = PrismStream(newer, recorder)
+
+    with pytest.raises(StreamClosed):
+        before.append("old")
+    assert told == ["closed"]
+    assert after.append("new").complete().content == "new"
+    until(lambda: not recorder.is_busy)
+    recorder.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from inspect import getgeneratorlocals
 
 from converse_stream.events import Event
 from converse_stream.feed import batches
@@ -117,8 +118,7 @@ class Onlooker:
 
     def check(self) -> None:
         self.viewing.check()
-        if self._waits and self.process:
-            tail = self.process.feed.tails.get(str(self.viewing.answer.message_id))
-            viewers = tail.viewers if tail else set()
-            asleep = [one for one in viewers if tail and tail.since(one.position) and not one.is_woken]
-            assert not asleep, "there is something to take, and nobody wakes the viewer"
+        if self._waits and self._batches is not None:
+            viewer = getgeneratorlocals(self._batches)["viewer"]
+            is_asleep = viewer.tail and viewer.tail.since(viewer.position) and not viewer.is_woken
+            assert not is_asleep, "there is something to take, and nobody wakes the viewer"

@@ -22,7 +22,7 @@ from converse_stream.feed.reader import Reader
 from converse_stream.generation import Generation
 from converse_stream.models import Message, leases
 from converse_stream.models.endings import publish_endings
-from converse_stream.recorder import Outbox, Recorder
+from converse_stream.recorder import Recorder
 from converse_stream.recorder.batch import Batch
 from converse_stream.recorder.commit import commit
 from converse_stream.runners import Runner
@@ -38,8 +38,8 @@ class SteppedRecorder(Recorder):
         self._unpublished: list[Message] = []
         self._is_at_work = False
 
-    def open(self, outbox: Outbox) -> None:
-        self._outboxes[outbox.message_id] = outbox
+    def _start(self) -> None:
+        return
 
     def write(self) -> None:
         """Commit everything, as the thread does next."""

@@ -45,7 +45,7 @@ SETTINGS: dict[str, object] = {
 FAULTS = ["", "", "", "refused", "unheard", "killed before", "killed after"]
 
 LIFE = ["say", "say", "commit", "commit", "view", "view", "complete", ""]
-HAPPENS = {"stored": 2.0, "complete": 0.5, "cancelled": 0.3, "worker_lost": 0.3, "come back": 0.3}
+HAPPENS = {"stored": 2.0, "complete": 0.5, "cancelled": 0.3, "worker_lost": 0.3, "come back": 0.3, "taken over": 0.3}
 """How often this has to come about in a run, on average: otherwise the runs would show little."""
 logger = logging.getLogger("simulation")
 
@@ -112,6 +112,11 @@ class Simulation(RuleBasedStateMachine):
     @rule(process=anyone, index=anyone, again=st.booleans())
     def deliver_a_task(self, process: int, index: int, again: bool) -> None:
         self.world.deliver(self.process(process), index % len(Queue.sent), again=again)
+
+    @precondition(lambda self: len(self.world.speaking) < AT_ONCE and 0 < len(self.world.answers) < MOST_ANSWERS)
+    @rule(first=anyone, second=anyone)
+    def take_over(self, first: int, second: int) -> None:
+        self.world.take_over(self.process(first), self.process(second))
 
     @precondition(lambda self: self.world.speaking)
     @rule(writer=anyone, saying=word)
@@ -273,7 +278,10 @@ class Simulation(RuleBasedStateMachine):
     def live_on(self, deed: str) -> None:
         """Do what goes on all the time, whatever befalls it."""
         if not self.world.speaking and 0 < len(self.world.answers) < MOST_ANSWERS:
-            self.world.begin(self.process(self.steps), None, waits=False)
+            if self.steps % 3:
+                self.world.begin(self.process(self.steps), None, waits=False)
+            else:
+                self.world.take_over(self.process(self.steps), self.process(self.steps + 1))
             self.world.join(self.process(self.steps + 1), self.world.present[-1], 0)
         elif self.world.speaking and deed in ("say", "complete"):
             _, writing = self.world.speaking[self.steps % len(self.world.speaking)]

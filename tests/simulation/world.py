@@ -89,6 +89,17 @@ class World:
                 assert is_there
                 self._write(process, answer, message)
 
+    def take_over(self, first: Process, second: Process) -> None:
+        """Hold up a worker before its first words; when it goes on, another one has begun the answer anew."""
+        self.begin(first, None, waits=True)
+        answer = self.answers[-1]
+        self.deliver(first, len(Queue.sent) - 1, again=False)
+        self.expire(answer, 31)
+        self.recover(second)
+        self.deliver(second, len(Queue.sent) - 1, again=False)
+        assert len(answer.writings) == 2, "an answer that nobody has begun is not begun anew"
+        oracle.happened["taken over"] += 1
+
     def say(self, writing: Writing, kind: str, length: int) -> None:
         writing.say(kind, length)
         writing.process.recorder.note(writing.outbox)
