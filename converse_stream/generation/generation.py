@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from converse_stream.database import run
 from converse_stream.events import ToolCall
 from converse_stream.generation.caching import CachedAnswer, replay
 from converse_stream.generation.calls import Calls
-from converse_stream.generation.outlasting import apause, outlast
+from converse_stream.generation.outlasting import apause, outlast, pause
 from converse_stream.generation.running import Caller, answer_calls, in_caller, in_thread, refuse_calls
 from converse_stream.generation.source import Item, Source, aread, read
 from converse_stream.generation.structure import Structure
@@ -31,9 +30,6 @@ from converse_stream.tools import Toolbox
 from converse_stream.transforms import Transform
 from converse_stream.windows import Window
 from converse_stream.writer import PrismStream
-
-_LOOK = 0.25
-"""Seconds after which a pause looks whether the answer has been stopped."""
 
 
 @dataclass(slots=True)
@@ -143,10 +139,10 @@ class Generation:
 
 def _step(calls: Calls, stream: PrismStream) -> bool:
     """Have the model speak, and run the tools it calls. Return whether another step follows."""
-    pause: float | None = 0.0
-    while pause is not None:
-        _wait(stream, pause)
-        pause = _call(calls, stream)
+    seconds: float | None = 0.0
+    while seconds is not None:
+        pause(stream, seconds)
+        seconds = _call(calls, stream)
     ran = calls.to_run()
     if ran:
         stream.flush()
@@ -168,10 +164,10 @@ async def _run(ran: Sequence[ToolCall], calls: Calls, stream: PrismStream, calle
 
 
 async def _astep(calls: Calls, stream: PrismStream) -> bool:
-    pause: float | None = 0.0
-    while pause is not None:
-        await apause(stream, pause)
-        pause = await _acall(calls, stream)
+    seconds: float | None = 0.0
+    while seconds is not None:
+        await apause(stream, seconds)
+        seconds = await _acall(calls, stream)
     ran = calls.to_run()
     if ran:
         await stream.aflush()
@@ -220,11 +216,3 @@ async def _acall(calls: Calls, stream: PrismStream) -> float | None:
         if call.is_over:
             await asyncio.shield(run(calls.end))
     return calls.after(call)
-
-
-def _wait(stream: PrismStream, seconds: float) -> None:
-    """Pause, but not beyond the end of an answer that somebody stops: raise StreamClosed then."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        stream.flush()
-        time.sleep(min(left, _LOOK))

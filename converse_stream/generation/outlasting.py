@@ -1,4 +1,4 @@
-"""Outlasting: what a generation needs of the database, asked for anew until an outage is over."""
+"""Outlasting: what a generation needs of the database, asked for anew until an outage is over; and its pauses."""
 
 from __future__ import annotations
 
@@ -47,3 +47,11 @@ async def apause(stream: PrismStream, seconds: float) -> None:
         if stream.is_closed:
             raise StreamClosed(f"message {stream.message.pk} was ended by somebody else")
         await asyncio.sleep(min(left, _LOOK))
+
+
+def pause(stream: PrismStream, seconds: float) -> None:
+    """Pause as `apause` does, from sync code."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        stream.flush()  # raises StreamClosed
+        time.sleep(min(left, _LOOK))
