@@ -93,13 +93,14 @@ async def test_a_second_watch_replaces_the_first_and_unwatch_ends_it(connect, co
     socket = await connect()
     await watch(socket, conversation, id=1)
     reply, first = [await socket.hear(), await socket.hear()]
-    await watch(socket, conversation, after=first["id"])
+    await watch(socket, conversation, after=first["id"], id=2)
+    assert (await socket.hear())["id"] == 2
 
     await conversation.aadd_user_message("Hi")
     frame = await socket.hear()
     assert await socket.hears_nothing_before_the_pong()
-    await socket.say("unwatch", conversation=str(conversation.pk), id=2)
-    assert (await socket.hear())["id"] == 2
+    await socket.say("unwatch", conversation=str(conversation.pk), id=3)
+    assert (await socket.hear())["id"] == 3
     await conversation.aadd_user_message("Anybody?")
 
     assert (reply["type"], reply["id"], reply["request"]["conversation"]) == ("reply", 1, str(conversation.pk))
