@@ -44,7 +44,7 @@ SETTINGS: dict[str, object] = {
 }
 FAULTS = ["", "", "", "refused", "unheard", "killed before", "killed after"]
 
-LIFE = ["say", "say", "commit", "commit", "view", "view", "complete", ""]
+LIFE = ["say", "say", "commit", "commit", "view", "view", "complete", "deliver", ""]
 HAPPENS = {"stored": 2.0, "complete": 0.5, "cancelled": 0.3, "worker_lost": 0.3, "come back": 0.3, "taken over": 0.3}
 """How often this has to come about in a run, on average: otherwise the runs would show little."""
 logger = logging.getLogger("simulation")
@@ -232,6 +232,29 @@ class Simulation(RuleBasedStateMachine):
         }
         self.world.line.interrupt(reads, happenings[what])
 
+    @precondition(lambda self: self.is_calm and self.world.speaking)
+    @rule(writer=anyone, process=anyone, reads=st.integers(0, 3))
+    def recover_while_its_writer_goes_on(self, writer: int, process: int, reads: int) -> None:
+        """A lease has run out, and while somebody finds that out its writer commits."""
+        self.struck_at = self.steps
+        answer, writing = self.world.speaking[writer % len(self.world.speaking)]
+        self.world.say(writing, "text", 2)
+        self.world.expire(answer, 31)
+        self.world.line.interrupt(reads, partial(self.world.write, writing.process))
+        self.world.recover(self.process(process))
+
+    @precondition(lambda self: self.world.speaking)
+    @rule(writer=anyone, reads=st.integers(0, 3), ends=st.booleans(), elsewhere=st.booleans())
+    def read_while_its_writer_goes_on(self, writer: int, reads: int, ends: bool, elsewhere: bool) -> None:
+        """Between two reads for the viewers of a message its writer commits, in the same process or elsewhere."""
+        _, writing = self.world.speaking[writer % len(self.world.speaking)]
+        self.world.say(writing, "text", 2)
+        if ends:
+            self.world.end(writing, Status.COMPLETE)
+        self.world.line.interrupt(reads, partial(self.world.write, writing.process))
+        here = self.world.processes.index(writing.process)
+        self.world.read(self.process(here + elsewhere), polls=True)
+
     # Viewers.
 
     @precondition(lambda self: self.has_answers and len(self.world.onlookers) < MOST_VIEWERS)
@@ -278,21 +301,27 @@ class Simulation(RuleBasedStateMachine):
     def live_on(self, deed: str) -> None:
         """Do what goes on all the time, whatever befalls it."""
         if not self.world.speaking and 0 < len(self.world.answers) < MOST_ANSWERS:
-            if self.steps % 3:
-                self.world.begin(self.process(self.steps), None, waits=False)
-            else:
-                self.world.take_over(self.process(self.steps), self.process(self.steps + 1))
-            self.world.join(self.process(self.steps + 1), self.world.present[-1], 0)
+            self.begin_another()
         elif self.world.speaking and deed in ("say", "complete"):
             _, writing = self.world.speaking[self.steps % len(self.world.speaking)]
             self.world.say(writing, "text", 2)
             if deed == "complete":
                 self.world.end(writing, Status.COMPLETE)
-        elif deed == "commit":
-            for process in self.world.processes:
-                self.world.write(process)
-        elif deed == "view":
-            self.look_on()
+        elif deed in ("commit", "view"):
+            self.write_all() if deed == "commit" else self.look_on()
+        elif deed == "deliver" and Queue.sent:
+            self.world.deliver(self.process(self.steps), self.steps % len(Queue.sent), again=True)
+
+    def begin_another(self) -> None:
+        if self.steps % 3:
+            self.world.begin(self.process(self.steps), None, waits=False)
+        else:
+            self.world.take_over(self.process(self.steps), self.process(self.steps + 1))
+        self.world.join(self.process(self.steps + 1), self.world.present[-1], 0)
+
+    def write_all(self) -> None:
+        for process in self.world.processes:
+            self.world.write(process)
 
     def look_on(self) -> None:
         for process in self.world.processes:
