@@ -248,7 +248,8 @@ class Simulation(RuleBasedStateMachine):
     def read_while_its_writer_goes_on(self, writer: int, reads: int, ends: bool, elsewhere: bool) -> None:
         """Between two reads for the viewers of a message its writer commits, in the same process or elsewhere."""
         _, writing = self.world.speaking[writer % len(self.world.speaking)]
-        self.world.say(writing, "text", 2)
+        for kind in ("text", "data", "text"):
+            self.world.say(writing, kind, 2)
         if ends:
             self.world.end(writing, Status.COMPLETE)
         self.world.line.interrupt(reads, partial(self.world.write, writing.process))
