@@ -31,6 +31,8 @@ location /static/ {{
     types {{ text/css css; text/javascript js; image/svg+xml svg; }}
 """
 
+SERVER = "-c fsync=off -c max_connections=300"
+"""The example has no pool: each request that is under way holds a connection, and hundreds may come back at once."""
 Wire = Callable[[str, str], str]
 
 
@@ -65,7 +67,7 @@ def running(directory: Path, *, wire: Wire = direct, **more: str) -> Iterator[Cl
     `wire` returns the address under which processes find `postgres`, `redis` or `provider`, and is told its own.
     """
     with ExitStack() as stack:
-        postgres, redis = stack.enter_context(own_postgres()), stack.enter_context(own_redis())
+        postgres, redis = stack.enter_context(own_postgres(SERVER)), stack.enter_context(own_redis())
         (directory / "redis.pid").write_text(str(redis.pid))
         port, calls = free_port(), directory / "calls.jsonl"
         environment = _environment(directory) | {

@@ -44,11 +44,12 @@ async def test_a_rolling_restart_of_everything_loses_nothing() -> None:
         cluster = await asyncio.to_thread(stack.enter_context, site)
         async with Visitor.signed_in(cluster) as visitor:
             observer = Observer(cluster.postgres.url, cluster.calls)
-            over, seen, mine = threading.Event(), dict[str, str](), dict[str, Answer]()
+            there, over, seen, mine = threading.Event(), threading.Event(), dict[str, str](), dict[str, Answer]()
             async with asyncio.TaskGroup() as everybody:
                 looking = everybody.create_task(observer.go_on())
-                tabs = everybody.create_task(asyncio.to_thread(browse, cluster.url, over, seen))
+                tabs = everybody.create_task(asyncio.to_thread(browse, cluster.url, there, over, seen))
                 talks = [everybody.create_task(talk(name, visitor, observer, over, mine)) for name in TALKS]
+                assert await asyncio.to_thread(there.wait, 60)
                 await asyncio.to_thread(restart, cluster)
                 over.set()
                 await asyncio.gather(tabs, *talks)
@@ -86,14 +87,15 @@ def restart(cluster: Cluster) -> None:
     cluster.redis.start()
 
 
-def browse(url: str, over: threading.Event, seen: dict[str, str]) -> None:
-    """Ask in several tabs, one after the other, and note what each shows in the end."""
+def browse(url: str, there: threading.Event, over: threading.Event, seen: dict[str, str]) -> None:
+    """Open several tabs, ask in them again and again, and note what each shows in the end."""
     with chromium() as browser:
         tabs = {name: Component(browser.new_context().new_page(), url) for name in TABS}
         for tab in tabs.values():
             sign_in(tab)
             tab.page.goto(f"{url}/component/")
             tab.until(lambda tab=tab: tab.messages() is not None)
+        there.set()
         while not over.is_set():
             asked = {f"{QUESTION} ({name}.{len(seen)})": tab for name, tab in tabs.items()}
             for question, tab in asked.items():
