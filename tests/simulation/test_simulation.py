@@ -23,7 +23,7 @@ from converse_stream.models import Status
 from tests.simulation import oracle
 from tests.simulation.line import Line
 from tests.simulation.onlookers import Onlooker
-from tests.simulation.oracle import Answer
+from tests.simulation.oracle import Answer, Writing
 from tests.simulation.processes import Network, Process, Queue, surroundings
 from tests.simulation.world import World
 
@@ -44,7 +44,7 @@ SETTINGS: dict[str, object] = {
 }
 FAULTS = ["", "", "", "refused", "unheard", "killed before", "killed after"]
 
-LIFE = ["say", "say", "commit", "commit", "view", "view", "complete", "deliver", ""]
+LIFE = ["say", "say", "commit", "commit", "view", "view", "complete", "deliver", "stop", ""]
 HAPPENS = {"stored": 2.0, "complete": 0.5, "cancelled": 0.3, "worker_lost": 0.3, "come back": 0.3, "taken over": 0.3}
 """How often this has to come about in a run, on average: otherwise the runs would show little."""
 logger = logging.getLogger("simulation")
@@ -301,17 +301,25 @@ class Simulation(RuleBasedStateMachine):
 
     def live_on(self, deed: str) -> None:
         """Do what goes on all the time, whatever befalls it."""
-        if not self.world.speaking and 0 < len(self.world.answers) < MOST_ANSWERS:
-            self.begin_another()
-        elif self.world.speaking and deed in ("say", "complete"):
-            _, writing = self.world.speaking[self.steps % len(self.world.speaking)]
-            self.world.say(writing, "text", 2)
-            if deed == "complete":
-                self.world.end(writing, Status.COMPLETE)
-        elif deed in ("commit", "view"):
-            self.write_all() if deed == "commit" else self.look_on()
+        if not self.world.speaking:
+            if 0 < len(self.world.answers) < MOST_ANSWERS:
+                self.begin_another()
+        elif deed in ("say", "complete", "stop"):
+            self.go_on(*self.world.speaking[self.steps % len(self.world.speaking)], deed)
+        if deed == "commit":
+            self.write_all()
+        elif deed == "view":
+            self.look_on()
         elif deed == "deliver" and Queue.sent:
             self.world.deliver(self.process(self.steps), self.steps % len(Queue.sent), again=True)
+
+    def go_on(self, answer: Answer, writing: Writing, deed: str) -> None:
+        if deed == "stop":
+            self.world.stop(self.process(self.steps), answer)
+            return
+        self.world.say(writing, "text", 2)
+        if deed == "complete":
+            self.world.end(writing, Status.COMPLETE)
 
     def begin_another(self) -> None:
         if self.steps % 3:
