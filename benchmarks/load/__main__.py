@@ -35,7 +35,7 @@ LOOK, TELL = 1.0, 30
 """Seconds between two looks, and looks between two words on them."""
 SERVER = "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.max=50000"
 WEB = "benchmarks.load.site:application --port {port} --log-level warning --no-access-log --backlog 4096"
-WORKER = "-m celery --app benchmarks.load.site --quiet worker --pool threads --prefetch-multiplier 1 --loglevel error"
+WORKER = "-m celery --app benchmarks.load.site --quiet worker --pool threads --disable-prefetch --loglevel error"
 BROKERS = {"none": "local", "redis": "channel_layer", "notify": "notify"}
 
 

@@ -16,10 +16,10 @@ from converse_stream.runners.performing import close, perform
 from converse_stream.runners.queue import QueueRunner, settle
 
 
-# Told late that a task is done, Celery gives a worker no more of them than it has threads: what waited there behind
-# answers that take long would begin late. Tasks that come again because of it do nothing.
+# Acknowledged when it begins, not when it has ended: the row looks after what is lost, and a worker that loses Redis
+# with tasks unacknowledged dies of it (kombu 5.7), with all the answers that it writes.
 @shared_task(  # type: ignore[untyped-decorator] # Celery has no types
-    name="converse_stream.generate", ignore_result=True, acks_late=True
+    name="converse_stream.generate", ignore_result=True, acks_late=False
 )
 def generate(message_id: str) -> None:
     """Write a waiting answer. In a pool of threads all answers of the process share one event loop and one recorder."""

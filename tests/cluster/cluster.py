@@ -15,7 +15,7 @@ from tests.proxies import nginx
 from tests.servers import ROOT, free_port
 
 WEB = "uvicorn --host 127.0.0.1 --port {port} --timeout-graceful-shutdown 5 example_project.asgi:application"
-WORKER = "celery -A example_project worker --pool threads -c 100 --prefetch-multiplier 1 -n {name}@%h -l info"
+WORKER = "celery -A example_project worker --pool threads -c 100 --disable-prefetch -n {name}@%h -l info"
 PREPARE = ("migrate -v 0", "create_demo_user", "load_wiki -v 0", "collectstatic -v 0 --noinput")
 NGINX = "map $http_upgrade $connection_upgrade { default upgrade; '' ''; }"
 LOCATION = """

@@ -111,7 +111,7 @@ def test_a_worker_takes_no_more_answers_than_it_has_threads(celery: dict[str, st
     """What waited there behind answers that take long would begin late, though another worker has the time."""
     settings.CONVERSE_STREAM = SITE | {"RUNNER": "celery", "LEASE": 120}
     patient = celery | {"CONVERSE_STREAM": json.dumps(settings.CONVERSE_STREAM)}
-    small = POOLS["threads"].replace("-c 16", "-c 2 --prefetch-multiplier 1")
+    small = POOLS["threads"].replace("-c 16", "-c 2 --disable-prefetch")
     with worker(small, MOOD="sudden", **patient):
         busy = ask(2, model="moody")
         for message in busy:
@@ -120,6 +120,24 @@ def test_a_worker_takes_no_more_answers_than_it_has_threads(celery: dict[str, st
         with worker(POOLS["threads"], **patient):
             assert ended(more) == [["Hello", "there"]] * 2
         for message in busy:
+            message.cancel()
+
+
+@pytest.mark.redis
+def test_a_worker_outlives_a_restart_of_redis_with_its_answers(celery: dict[str, str], redis: Redis) -> None:
+    with worker(POOLS["threads"], MOOD="sudden", **celery) as process:
+        before = ask(2, model="moody")
+        for message in before:
+            next(event for event in message.follow(timeout=60) if event.kind == "text")
+        redis.kill()
+        redis.start()
+        (after,) = ask(1, model="moody")
+        next(event for event in after.follow(timeout=60) if event.kind == "text")
+
+        assert process.poll() is None
+        for message in [*before, after]:
+            message.refresh_from_db()
+            assert (message.status, message.claims) == (Status.STREAMING, 1)
             message.cancel()
 
 
