@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -17,6 +18,7 @@ from django.db import connections
 
 from converse_stream.conf import settings
 
+logger = logging.getLogger("converse_stream")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -104,9 +106,17 @@ def afterwards(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs)
         work()
         return
     try:
-        _pool("afterwards").submit(work)
+        _pool("afterwards").submit(partial(_logged, work))
     except RuntimeError:  # a process that exits takes no more jobs
         work()
+
+
+def _logged(work: Callable[[], object]) -> None:
+    """Do what nobody waits for."""
+    try:
+        work()
+    except Exception:
+        logger.exception("what was to follow an ending could not be done")
 
 
 def _job(work: Callable[[], T]) -> T:

@@ -33,7 +33,8 @@ class Meter:
 
     def look(self) -> None:
         """Note what can be seen only at the moment."""
-        sql = "SELECT application_name, pid FROM pg_stat_activity WHERE datname = %s"
+        clients = "pg_stat_activity WHERE backend_type = 'client backend'"  # no workers of a parallel query
+        sql = f"SELECT application_name, pid FROM {clients} AND datname = %s"
         before, self._backends = self._backends, set(self._watching.execute(sql, [DATABASE]))
         for name, count in Counter(name for name, _ in before & self._backends).items():
             self.connections[name] = max(self.connections[name], count)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import connections, router, transaction
+from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -64,7 +64,7 @@ def _end(message: Message, status: str, *, where: Q | None = None, waits: bool =
     with transaction.atomic(using=using):
         # Locks are taken in one order everywhere: the conversation, then its messages.
         conversation = Conversation.objects.using(using).filter(pk=message.conversation_id)
-        if not waits and not (_lock_free(conversation) and _lock_free(rows)):
+        if not waits and not (_lock_free(conversation, no_key=True) and _lock_free(rows)):
             return False
         conversation.update(revision=F("revision") + 1)
         live = rows.filter(where or Q(), status__in=LIVE_STATUSES)
@@ -76,12 +76,15 @@ def _end(message: Message, status: str, *, where: Q | None = None, waits: bool =
     return bool(ended)
 
 
-def _lock_free(row: QuerySet[Any]) -> bool:
-    """Lock a row, unless somebody else has. Return whether it is ours."""
+def _lock_free(row: QuerySet[Any], *, no_key: bool = False) -> bool:
+    """Lock a row, unless somebody else has. Return whether it is ours.
+
+    With `no_key` whoever refers to it may go on; an ending changes `live_in`, which is unique, and must not wait then.
+    """
     features = connections[row.db].features
     if not features.has_select_for_update_skip_locked:
         return True
-    locked = row.select_for_update(skip_locked=True, no_key=features.has_select_for_no_key_update)
+    locked = row.select_for_update(skip_locked=True, no_key=no_key and features.has_select_for_no_key_update)
     return bool(locked.values_list("pk"))
 
 
@@ -103,7 +106,10 @@ def publish_endings(messages: Sequence[Message]) -> None:
     using = router.db_for_write(Message)
     conversations = {message.conversation_id for message in messages}
     rows = Conversation.objects.using(using).filter(pk__in=conversations).order_by()
-    rows.update(revision=F("revision") + 1, updated_at=timezone.now())
+    try:
+        rows.update(revision=F("revision") + 1, updated_at=timezone.now())
+    except (OperationalError, InterfaceError):
+        logger.warning("conversations could not be noted as changed; their messages have ended", exc_info=True)
     for message in messages:
         announce(message.pk, message.status)
 

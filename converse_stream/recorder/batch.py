@@ -26,6 +26,8 @@ class Row:
     start: int
     end: int
     pieces: list[str] = field(default_factory=list)
+    is_sealed: bool = False
+    """Whether a commit was tried with it: it may be in the database, so that nothing can be added any more."""
 
     @property
     def data(self) -> str:
@@ -45,6 +47,12 @@ class Batch:
     size: int
     is_stored: bool = False
     """Whether it has been committed: whatever goes wrong after that is not the commit's fault."""
+
+    def sealed(self) -> list[Row]:
+        """Return the rows, to be tried again as they are."""
+        for row in self.rows:
+            row.is_sealed = True
+        return self.rows
 
     def refuse(self, error: Exception) -> None:
         """Fail the message: the database does not take what it brings."""

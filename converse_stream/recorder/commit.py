@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from uuid import UUID
 
 from django.db import transaction
 
@@ -24,7 +25,10 @@ from converse_stream.recorder.statements import Statements
 def commit(statements: Statements, batches: Sequence[Batch]) -> tuple[list[Batch], list[Message]]:
     """Store what the batches hold. Return those to try again (their row is locked by somebody) and what has ended."""
     with transaction.atomic(using=statements.using):
-        held = statements.fence([batch.outbox for batch in batches])
+        held = set[UUID]()
+        for ends in (False, True):
+            outboxes = [batch.outbox for batch in batches if (batch.ending is not None) is ends]
+            held |= statements.fence(outboxes, ends=ends) if outboxes else set()
         ours = [batch for batch in batches if batch.outbox.pk in held]
         rows = [(batch.outbox, row) for batch in ours for row in batch.rows]
         if rows:
@@ -86,7 +90,8 @@ def _settle(statements: Statements, missing: Sequence[Batch]) -> tuple[list[Batc
     for batch in missing:
         status, code = standing.get(batch.outbox.pk, ("", ""))
         if status == Status.STREAMING:
-            again.append(batch)  # locked by a transaction that may yet be rolled back
+            if not batch.is_stored:
+                again.append(batch)  # locked by a transaction that may yet be rolled back
         elif batch.ending and (status, code) == (batch.ending["status"], batch.ending.get("error_code", "")):
             # An earlier COMMIT did succeed, only its answer was lost.
             batch.outbox.message = Message.objects.using(statements.using).get(pk=batch.outbox.pk)

@@ -148,7 +148,7 @@ class Outbox:
     def give_back(self, batch: Batch) -> None:
         """Take back what could not be committed yet."""
         with self.lock:
-            self._rows = batch.rows + self._rows
+            self._rows = batch.sealed() + self._rows
             self._waiting = batch.waiting + self._waiting
 
     def reopen(self, batch: Batch) -> None:
@@ -158,8 +158,10 @@ class Outbox:
             self._ending = None
 
     def committed(self, batch: Batch) -> None:
-        """Note that a batch is in the database."""
+        """Note that a batch is in the database. May be called twice: what follows a commit may be repeated."""
         self.renewed = time.monotonic()
+        if batch.is_stored:
+            return
         batch.is_stored = True
         self.history += batch.events
         waiting = batch.waiting
@@ -225,7 +227,7 @@ class Outbox:
         if not text:
             return
         end = self.position + len(text)
-        if self._rows and self._rows[-1].kind == kind:
+        if self._rows and self._rows[-1].kind == kind and not self._rows[-1].is_sealed:
             self._rows[-1].pieces.append(text)
             self._rows[-1].end = end
         else:

@@ -95,7 +95,7 @@ class Recorder:
 
     @property
     def is_busy(self) -> bool:
-        """Whether there are live messages."""
+        """Whether there are any."""
         return bool(self._outboxes)
 
     def stop(self) -> None:
@@ -180,15 +180,20 @@ class Recorder:
             except (OperationalError, InterfaceError):
                 connections.close_all()
                 logger.warning("the database cannot be written to; trying again", exc_info=True)
-                if not self._outlast(batches, time.monotonic() - since):
-                    return
-                self._pause.wait(pause)
-                pause = min(pause * 2, 2.0)
+                if self._outlast(batches, time.monotonic() - since):
+                    pause = self._rest(pause)
+                else:
+                    again = [batch for batch in batches if not batch.is_stored]  # for one last try with what came since
             except Exception:  # noqa: BLE001 - no message's trouble may end the thread that writes all
                 again = self._commit_one_by_one(batches)
         for batch in again:
             batch.outbox.give_back(batch)
         self._sort_out([batch.outbox for batch in batches])
+
+    def _rest(self, seconds: float) -> float:
+        """Wait before the next try; a stop cuts that short, once. Return how long to wait the next time."""
+        (time.sleep if self._stopping else self._pause.wait)(seconds)
+        return min(seconds * 2, 0.25 if self._stopping else 2.0)
 
     def _sort_out(self, outboxes: Sequence[Outbox]) -> None:
         for outbox in outboxes:

@@ -45,11 +45,13 @@ class Statements:
         self.is_fast = self.connection.vendor in ("postgresql", "sqlite")
         self.table = self._quote(Message._meta.db_table)
 
-    def fence(self, outboxes: Sequence[Outbox]) -> set[UUID]:
+    def fence(self, outboxes: Sequence[Outbox], *, ends: bool = False) -> set[UUID]:
         """Renew the leases of messages that are still their writers', lock their rows and return their ids.
 
         On PostgreSQL a row that somebody else has locked is passed over, so that it holds up nobody, and the server
         ends the transaction of a process that is frozen in the middle of it: its locks must not outlast its leases.
+        Messages that are to be ended need the stronger lock: `live_in` is unique, and a site's row that refers to the
+        message, in a transaction that takes its time, would hold up the UPDATE that changes it.
         """
         if not self.is_fast:
             return self._fence_by_orm(outboxes)
@@ -59,7 +61,8 @@ class Statements:
         mine = f"status = 'streaming' AND id IN ({ids}) AND lease_holder IN ({holders})"
         if self.connection.vendor == "postgresql":
             expiry = "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'"
-            mine = f"id IN (SELECT id FROM {self.table} WHERE {mine} FOR NO KEY UPDATE SKIP LOCKED)"
+            lock = "UPDATE" if ends else "NO KEY UPDATE"
+            mine = f"id IN (SELECT id FROM {self.table} WHERE {mine} FOR {lock} SKIP LOCKED)"
             lease: Any = self.lease
             if self.is_own:
                 found += f", SET_CONFIG('idle_in_transaction_session_timeout', '{round(self.lease * 500)}', true)"

@@ -35,7 +35,8 @@ def stream_response(
     check_policy(on_disconnect)
     checked(through, for_viewer=True)
     message = ask(conversation, prompt, **options)
-    if message.is_live and not message.is_replay:
+    # What waits for its transaction is not there yet for whoever looks, and would be taken for deleted.
+    if message.is_live and not message.is_replay and not message.starts_on_commit:
         get_feed().expect(str(message.pk))
     return EventStreamResponse(message, dialect=dialect, on_disconnect=on_disconnect, request=request, through=through)
 
