@@ -24,13 +24,21 @@ class Line:
     def begin(self, observe: Callable[[], None]) -> None:
         """Begin a run: nothing has happened yet."""
         self.fault = ""
-        """What befalls the next COMMIT: it is refused, or nobody hears that it succeeded, or its process is killed."""
+        """What befalls the next COMMIT: it is refused, or nobody hears that it succeeded, or its process is killed.
+
+        Or what is asked right behind it is not answered.
+        """
+        self._is_away = False
         self.troubles: list[Exception] = []
         self.has_written = True
         """Whether anything was written since somebody took notice."""
         self._observe = observe
         self._reads = 0
         self._interruption: Callable[[], None] | None = None
+
+    def calm(self) -> None:
+        """Let nothing befall what comes next."""
+        self.fault, self._is_away = "", False
 
     def interrupt(self, reads: int, by: Callable[[], None]) -> None:
         """After so many reads from now, before the next one or the next transaction, let something else happen."""
@@ -39,11 +47,11 @@ class Line:
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         """Let nothing happen between the reads inside."""
-        interruption, self._interruption = self._interruption, None
+        before, self._interruption, self._is_away = (self._interruption, self._is_away), None, False
         try:
             yield
         finally:
-            self._interruption = interruption
+            self._interruption, self._is_away = before
 
     def check_committed(self, events: Mapping[str, list[Event]]) -> None:
         """See to it that the process is told of nothing before it is committed."""
@@ -66,6 +74,9 @@ class Line:
             self._reads -= 1
             if self._reads < 0:
                 self._interrupt()
+        if self._is_away and not connection.in_atomic_block:
+            self._is_away = False
+            raise OperationalError("the connection is lost")
         self.has_written |= not sql.startswith(("SELECT", "BEGIN"))
         return execute(sql, *rest)
 
@@ -88,6 +99,7 @@ class Line:
             commit()
         if fault in ("refused", "unheard"):
             raise OperationalError("the connection is lost")
+        self._is_away = fault == "away behind"
         if fault in ("killed before", "killed after"):
             connection.run_on_commit.clear()
             raise Killed

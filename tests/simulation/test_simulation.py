@@ -42,7 +42,7 @@ SETTINGS: dict[str, object] = {
     "BROKER": "tests.simulation.processes.Network",
     "RUNNER": "tests.simulation.processes.Queue",
 }
-FAULTS = ["", "", "", "refused", "unheard", "killed before", "killed after"]
+FAULTS = ["", "", "", "refused", "unheard", "killed before", "killed after", "away behind"]
 
 LIFE = ["say", "say", "commit", "commit", "view", "view", "complete", "deliver", "stop", ""]
 HAPPENS = {"stored": 2.0, "complete": 0.5, "cancelled": 0.3, "worker_lost": 0.3, "come back": 0.3, "taken over": 0.3}
@@ -192,6 +192,18 @@ class Simulation(RuleBasedStateMachine):
     def stop(self, process: int, answer: int, fault: str) -> None:
         self.struck_at = self.steps
         self.world.stop(self.process(process), self.answer(answer), fault)
+
+    @precondition(lambda self: self.is_calm and len(self.world.answers) + 2 <= MOST_ANSWERS)
+    @rule(process=anyone, elsewhere=anyone)
+    def lose_the_line_while_one_of_two_is_stopped(self, process: int, elsewhere: int) -> None:
+        """What one of two messages says is committed, and then nobody can ask what has become of the other."""
+        self.struck_at = self.steps
+        for _ in range(2):
+            self.world.begin(self.process(process), None, waits=False)
+        for _, writing in self.world.writings[-2:]:
+            self.world.say(writing, "text", 2)
+        self.world.stop(self.process(elsewhere), self.world.answers[-1])
+        self.world.write(self.process(process), "away behind")
 
     @precondition(lambda self: self.is_calm)
     @rule(process=anyone, answer=anyone, whole=st.booleans())

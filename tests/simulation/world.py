@@ -116,7 +116,7 @@ class World:
                 process.recorder.write()
         except Killed:
             self.crash(process)
-        self.line.fault = ""
+        self.line.calm()
         self._note_endings()
 
     def look(self, process: Process) -> None:
@@ -174,7 +174,7 @@ class World:
             pass  # nobody knows what has come of it, or it is deleted
         except Killed:
             self.crash(process)
-        self.line.fault = ""
+        self.line.calm()
 
     def delete(self, process: Process, answer: Answer, *, whole: bool) -> None:
         """Delete a conversation, or its messages."""
