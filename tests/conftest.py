@@ -107,6 +107,7 @@ def _no_threads_left(_django_db_marker: None) -> Iterator[None]:
     yield
     recorder.stop()
     _let_writers_go()
+    recorder.stop()  # one of them may have begun it again
     feed.stop()
     brokers.stop()
     database.close_pools()
