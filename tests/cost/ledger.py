@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from converse_stream import database
+from converse_stream import database, recorder
 
 _TABLE = re.compile(r'(?:FROM|INTO|UPDATE) "(?:converse_stream_)?(\w+)"')
 
@@ -89,6 +89,8 @@ class Ledger:
 def ledger() -> Iterator[Ledger]:
     """Keep a ledger of all connections, those that threads open from now on included."""
     database.close_pools()  # what its threads have open is of before
+    if not recorder.writing():
+        recorder.stop()  # its thread's, too
     kept = Ledger()
     for connection in connections.all():
         kept.listen(connection)
