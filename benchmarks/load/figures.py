@@ -26,17 +26,15 @@ class Meter:
         self._postmaster = int(Path(postgres.directory, "postmaster.pid").read_text().split()[0])
         self._watching = psycopg.connect(postgres.url, autocommit=True)
         self.connections: Counter[str] = Counter()
-        """The most at once, by process. Not those that come and go between two looks, as where a pool replaces one."""
-        self._backends: set[tuple[str, int]] = set()
+        """The most at once, by process."""
         self.memory: dict[str, list[float]] = {name: [] for name in processes}
         """Resident megabytes, at each look."""
 
     def look(self) -> None:
         """Note what can be seen only at the moment."""
         clients = "pg_stat_activity WHERE backend_type = 'client backend'"  # no workers of a parallel query
-        sql = f"SELECT application_name, pid FROM {clients} AND datname = %s"
-        before, self._backends = self._backends, set(self._watching.execute(sql, [DATABASE]))
-        for name, count in Counter(name for name, _ in before & self._backends).items():
+        sql = f"SELECT application_name, count(*) FROM {clients} AND datname = %s GROUP BY 1"
+        for name, count in self._watching.execute(sql, [DATABASE]):
             self.connections[name] = max(self.connections[name], count)
         for name, process in self._processes.items():
             self.memory[name].append(process.memory)
